@@ -1,0 +1,297 @@
+// Reads a document tree by a schema, with errors that name line, element, value and what is allowed.
+
+import { VirtError } from "@virtkit/base/errors";
+import { type XmlElement, textOf } from "./node.ts";
+import type {
+	AttributeField,
+	Field,
+	Fields,
+	LeafField,
+	Loose,
+	Schema,
+	TextField,
+} from "./schema.ts";
+
+/** How a document is read. */
+export interface ReadContext {
+	/** Refuse elements and attributes that no schema declares, as VIR_DOMAIN_DEFINE_VALIDATE asks. */
+	readonly strict: boolean;
+	/** Told of each field that the document exercised: what the coverage test counts. */
+	readonly onField?: (fields: Fields, key: string) => void;
+	/** The enclosing value while a child is read. */
+	readonly parent?: Loose;
+}
+
+export interface Position {
+	readonly line: number;
+	readonly column: number;
+}
+
+const POSITIONS = new WeakMap<object, Position>();
+
+/** Where the element that became `value` starts in its document; undefined for values made in code. */
+export function positionOf(value: object): Position | undefined {
+	return POSITIONS.get(value);
+}
+
+/** An XML_ERROR (or `code`) at the position of `at`. */
+export function documentError(
+	at: Position | undefined,
+	message: string,
+	code: ConstructorParameters<typeof VirtError>[0] = "XML_ERROR",
+): VirtError {
+	const place =
+		at && at.line > 0 ? ` (line ${at.line}, column ${at.column})` : "";
+	return new VirtError(code, `${message}${place}`, {
+		domain: "DOMAIN",
+		...(at ? { position: { line: at.line, column: at.column } } : {}),
+	});
+}
+
+/** The value of `element` by `schema`. Throws XML_ERROR or the field's own code. */
+export function readElement<T>(
+	schema: Schema<T>,
+	element: XmlElement,
+	context: ReadContext = { strict: false },
+): T {
+	if (schema.resolve) return readElement(schema.resolve(), element, context);
+	const value: Record<string, unknown> = {};
+	POSITIONS.set(value, element);
+	const taken = context.strict ? new Taken() : undefined;
+	readFields(schema.fields, element, value, context, taken);
+	if (schema.variants) readVariant(schema, element, value, context, taken);
+	taken?.refuseOthers(element);
+	schema.onRead?.(value as T, element, context);
+	return value as T;
+}
+
+function readVariant<T>(
+	schema: Schema<T>,
+	element: XmlElement,
+	value: Record<string, unknown>,
+	context: ReadContext,
+	taken?: Taken,
+): void {
+	const { by, of, fallback } = schema.variants ?? { by: "", of: {} };
+	const word = element.attributes[by] ?? fallback;
+	const fields =
+		word === undefined || !Object.hasOwn(of, word) ? undefined : of[word];
+	if (word === undefined)
+		throw documentError(
+			element,
+			`Missing required attribute '${by}' in element '${element.name}'`,
+		);
+	if (!fields)
+		throw invalidAttribute(
+			element,
+			by,
+			word,
+			`one of ${Object.keys(of)
+				.map((known) => `'${known}'`)
+				.join(", ")}`,
+		);
+	value[by] = word;
+	taken?.attributes.add(by);
+	readFields(fields, element, value, context, taken);
+}
+
+function readFields(
+	fields: Fields,
+	element: XmlElement,
+	value: Record<string, unknown>,
+	context: ReadContext,
+	taken?: Taken,
+): void {
+	for (const key in fields) {
+		const field = fields[key] as Field;
+		taken?.take(key, field);
+		if (field.when && !field.when(value, context.parent)) continue;
+		const read = readField(field, field.name ?? key, element, value, context);
+		if (read === undefined) continue;
+		value[key] = read;
+		if (context.onField && !(Array.isArray(read) && read.length === 0))
+			context.onField(fields, key);
+	}
+}
+
+function readField(
+	field: Field,
+	name: string,
+	element: XmlElement,
+	self: Loose,
+	context: ReadContext,
+): unknown {
+	switch (field.kind) {
+		case "attribute":
+			return readAttribute(field, name, element);
+		case "text":
+			return readText(field, element);
+		case "leaf": {
+			const found = find(element, name, field.uri);
+			if (!found) return missing(field.required, name, element);
+			return readText(field, found);
+		}
+		case "child": {
+			const found = find(element, name, field.uri);
+			if (!found) return missing(field.required, name, element);
+			return readElement(field.schema, found, { ...context, parent: self });
+		}
+		case "list": {
+			const holder =
+				field.inside === undefined ? element : find(element, field.inside);
+			if (!holder) return [];
+			const inner = { ...context, parent: self };
+			return findAll(holder, name, field.uri).map((found) =>
+				readElement(field.schema, found, inner),
+			);
+		}
+		case "flag":
+			return find(element, name, field.uri) ? true : undefined;
+		case "raw":
+			return find(element, name, field.uri);
+		case "special":
+			return field.read(element, { ...context, parent: self });
+	}
+}
+
+function missing(
+	required: boolean,
+	name: string,
+	element: XmlElement,
+): undefined {
+	if (required)
+		throw documentError(
+			element,
+			`Missing required element '${name}' in element '${element.name}'`,
+		);
+	return undefined;
+}
+
+function readAttribute(
+	field: AttributeField<unknown>,
+	name: string,
+	element: XmlElement,
+): unknown {
+	const written = Object.hasOwn(element.attributes, name)
+		? element.attributes[name]
+		: undefined;
+	if (written === undefined) {
+		if (field.required)
+			throw documentError(
+				element,
+				`Missing required attribute '${name}' in element '${element.name}'`,
+			);
+		return undefined;
+	}
+	const value = field.codec.parse(written);
+	if (value === undefined)
+		throw invalidAttribute(
+			element,
+			name,
+			written,
+			field.codec.allowed,
+			field.code,
+		);
+	return field.absent !== undefined && value === field.absent
+		? undefined
+		: value;
+}
+
+function invalidAttribute(
+	element: XmlElement,
+	name: string,
+	value: string,
+	allowed: string,
+	code?: Field["code"],
+): VirtError {
+	return documentError(
+		element,
+		`Invalid value for attribute '${name}' in element '${element.name}': '${value}'. Allowed: ${allowed}`,
+		code,
+	);
+}
+
+function readText(
+	field: TextField<unknown> | LeafField<unknown>,
+	element: XmlElement,
+): unknown {
+	const written = textOf(element);
+	if (written.trim() === "" && !field.required)
+		return field.codec.parse(written) === written && written !== ""
+			? written
+			: undefined;
+	const value = field.codec.parse(written);
+	if (value !== undefined) return value;
+	throw documentError(
+		element,
+		`Invalid content of element '${element.name}': '${written}'. Allowed: ${field.codec.allowed}`,
+		field.code,
+	);
+}
+
+function find(
+	element: XmlElement,
+	name: string,
+	uri?: string,
+): XmlElement | undefined {
+	for (const node of element.children)
+		if (typeof node !== "string" && node.local === name && node.uri === uri)
+			return node;
+	return undefined;
+}
+
+function findAll(
+	element: XmlElement,
+	name: string,
+	uri?: string,
+): XmlElement[] {
+	return element.children.filter(
+		(node): node is XmlElement =>
+			typeof node !== "string" && node.local === name && node.uri === uri,
+	);
+}
+
+/** What of an element its schema took: the rest is refused when validation is asked for. */
+class Taken {
+	readonly attributes = new Set<string>();
+	readonly children = new Set<string>();
+
+	take(key: string, field: Field): void {
+		if (field.kind === "attribute") this.attributes.add(field.name ?? key);
+		else if (field.kind === "special") {
+			for (const name of field.takes.attributes ?? [])
+				this.attributes.add(name);
+			for (const name of field.takes.children ?? []) this.children.add(name);
+		} else if (field.kind !== "text")
+			this.children.add(
+				field.kind === "list" && field.inside
+					? field.inside
+					: (field.name ?? key),
+			);
+	}
+
+	refuseOthers(element: XmlElement): void {
+		for (const name in element.attributes)
+			if (
+				!this.attributes.has(name) &&
+				!name.startsWith("xmlns") &&
+				!name.includes(":")
+			)
+				throw documentError(
+					element,
+					`Extra attribute '${name}' in element '${element.name}'`,
+					"XML_INVALID_SCHEMA",
+				);
+		for (const node of element.children)
+			if (
+				typeof node !== "string" &&
+				node.uri === undefined &&
+				!this.children.has(node.local)
+			)
+				throw documentError(
+					node,
+					`Extra element '${node.name}' in element '${element.name}'`,
+					"XML_INVALID_SCHEMA",
+				);
+	}
+}
