@@ -1,0 +1,376 @@
+// The hypervisor interface for domains: what every driver may offer and every front-end may ask, one member an operation.
+
+import type { Duplex, Readable } from "node:stream";
+import type { DomainRef } from "./domain-ref.ts";
+import type { JobLock } from "@virtkit/base/job-lock";
+import type { DomainState, DomainStateName } from "./domain-state.ts";
+import type { TypedParam } from "./typed-params.ts";
+
+/** Who asks, and how long they stay. */
+export interface CallContext {
+	/** Aborts when the caller goes away or cancels. */
+	readonly signal: AbortSignal;
+	readonly readOnly: boolean;
+	/** For messages, logs and access rules: `unix uid 0 pid 12`. */
+	readonly caller: string;
+	/** Runs `end` when the caller's connection ends (autodestroy), unless disposed before. */
+	onClose(end: () => void): Disposable;
+}
+
+/** A driver's live object of one domain: its identity, its state and its job lock are everybody's business. */
+export interface DomainHandle extends DomainRef {
+	readonly stateName: DomainStateName;
+	readonly lock: JobLock;
+}
+
+export interface DomainInfo {
+	readonly state: number;
+	/** KiB. */
+	readonly maxMemory: bigint;
+	/** KiB. */
+	readonly memory: bigint;
+	readonly vcpus: number;
+	/** Nanoseconds. */
+	readonly cpuTime: bigint;
+}
+
+export interface VcpuInfo {
+	readonly number: number;
+	/** offline 0, running 1, blocked 2. */
+	readonly state: number;
+	/** Nanoseconds. */
+	readonly cpuTime: bigint;
+	/** Host CPU it last ran on. */
+	readonly cpu: number;
+	/** Host CPUs it may run on. */
+	readonly affinity: readonly number[];
+	/** Linux thread id. */
+	readonly tid: number;
+}
+
+export interface BlockInfo {
+	/** Bytes the guest sees. */
+	readonly capacity: bigint;
+	/** Bytes in use on the host. */
+	readonly allocation: bigint;
+	/** Bytes of the container on the host. */
+	readonly physical: bigint;
+}
+
+/** Counters since the start; −1 where unknown. */
+export interface BlockStats {
+	readonly readRequests: bigint;
+	readonly readBytes: bigint;
+	readonly writeRequests: bigint;
+	readonly writeBytes: bigint;
+	readonly errors: bigint;
+}
+
+export interface InterfaceStats {
+	readonly rxBytes: bigint;
+	readonly rxPackets: bigint;
+	readonly rxErrors: bigint;
+	readonly rxDropped: bigint;
+	readonly txBytes: bigint;
+	readonly txPackets: bigint;
+	readonly txErrors: bigint;
+	readonly txDropped: bigint;
+}
+
+export interface JobStats {
+	/** virDomainJobType: none 0, bounded 1, unbounded 2, completed 3, failed 4, cancelled 5. */
+	readonly type: number;
+	readonly params: readonly TypedParam[];
+}
+
+export interface ControlInfo {
+	/** ok 0, job 1, occupied 2, error 3. */
+	readonly state: number;
+	readonly details: number;
+	/** Milliseconds since the state was entered. */
+	readonly stateTime: bigint;
+}
+
+type Async<T> = T | Promise<T>;
+
+/** Operations on one domain. `flags` are libvirt's own numbers; the operation's row in operations.ts says which it takes. */
+export interface DomainOperations<D extends DomainHandle> {
+	// Lifecycle
+	start(domain: D, flags: number, context: CallContext): Async<void>;
+	shutdown(domain: D, flags: number, context: CallContext): Async<void>;
+	reboot(domain: D, flags: number, context: CallContext): Async<void>;
+	reset(domain: D, flags: number, context: CallContext): Async<void>;
+	destroy(domain: D, flags: number, context: CallContext): Async<void>;
+	suspend(domain: D, flags: number, context: CallContext): Async<void>;
+	resume(domain: D, flags: number, context: CallContext): Async<void>;
+	pmSuspend(
+		domain: D,
+		target: number,
+		duration: bigint,
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	pmWakeup(domain: D, flags: number, context: CallContext): Async<void>;
+	injectNmi(domain: D, flags: number, context: CallContext): Async<void>;
+	sendKey(
+		domain: D,
+		keys: { codeset: number; holdTime: number; keycodes: readonly number[] },
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+
+	// Configuration
+	undefine(domain: D, flags: number, context: CallContext): Async<void>;
+	rename(
+		domain: D,
+		name: string,
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	getAutostart(domain: D): boolean;
+	setAutostart(domain: D, on: boolean, context: CallContext): Async<void>;
+	getAutostartOnce(domain: D): boolean;
+	setAutostartOnce(domain: D, on: boolean, context: CallContext): Async<void>;
+	xml(domain: D, flags: number, context: CallContext): Async<string>;
+	getMetadata(
+		domain: D,
+		type: number,
+		uri: string | undefined,
+		flags: number,
+	): Async<string>;
+	/** `value` undefined removes it. */
+	setMetadata(
+		domain: D,
+		metadata: { type: number; value?: string; key?: string; uri?: string },
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	/** KiB. */
+	setMemory(
+		domain: D,
+		kib: bigint,
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	setVcpus(
+		domain: D,
+		count: number,
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	setMemoryStatsPeriod(
+		domain: D,
+		seconds: number,
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	pinVcpu(
+		domain: D,
+		vcpu: number,
+		cpus: readonly number[],
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	pinEmulator(
+		domain: D,
+		cpus: readonly number[],
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	setSchedulerParameters(
+		domain: D,
+		params: readonly TypedParam[],
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+
+	// Saved state
+	save(
+		domain: D,
+		request: { path: string; xml?: string; format?: string },
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	managedSave(domain: D, flags: number, context: CallContext): Async<void>;
+	hasManagedSave(domain: D, flags: number): Async<boolean>;
+	removeManagedSave(
+		domain: D,
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	managedSaveXml(domain: D, flags: number): Async<string>;
+	defineManagedSaveXml(
+		domain: D,
+		xml: string,
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	coreDump(
+		domain: D,
+		request: { path: string; format: number },
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	screenshot(
+		domain: D,
+		screen: number,
+		flags: number,
+		context: CallContext,
+	): Promise<{ mime: string; image: Readable }>;
+
+	// Consoles and channels
+	openConsole(
+		domain: D,
+		device: string | undefined,
+		flags: number,
+		context: CallContext,
+	): Promise<Duplex>;
+	openChannel(
+		domain: D,
+		name: string | undefined,
+		flags: number,
+		context: CallContext,
+	): Promise<Duplex>;
+	monitorCommand(
+		domain: D,
+		command: string,
+		flags: number,
+		context: CallContext,
+	): Promise<string>;
+	/** `timeout`: block −2, default −1, no wait 0, else seconds. */
+	agentCommand(
+		domain: D,
+		command: string,
+		timeout: number,
+		flags: number,
+		context: CallContext,
+	): Promise<string>;
+
+	// Facts
+	info(domain: D): Async<DomainInfo>;
+	state(domain: D): DomainState;
+	isPersistent(domain: D): boolean;
+	isUpdated(domain: D): boolean;
+	controlInfo(domain: D): ControlInfo;
+	osType(domain: D): string;
+	/** KiB. */
+	maxMemory(domain: D): bigint;
+	maxVcpus(domain: D): number;
+	vcpuCount(domain: D, flags: number, context: CallContext): Async<number>;
+	vcpus(domain: D, context: CallContext): Async<readonly VcpuInfo[]>;
+	/** Affinity of each vCPU as configured or live. */
+	vcpuPins(domain: D, flags: number): Async<readonly (readonly number[])[]>;
+	emulatorPin(domain: D, flags: number): Async<readonly number[]>;
+	schedulerType(domain: D): { type: string; parameters: number };
+	schedulerParameters(domain: D, flags: number): Async<readonly TypedParam[]>;
+	memoryStats(
+		domain: D,
+		context: CallContext,
+	): Async<readonly { tag: number; value: bigint }[]>;
+	blockInfo(
+		domain: D,
+		path: string,
+		flags: number,
+		context: CallContext,
+	): Async<BlockInfo>;
+	blockStats(domain: D, path: string, context: CallContext): Async<BlockStats>;
+	blockStatsParameters(
+		domain: D,
+		path: string,
+		flags: number,
+		context: CallContext,
+	): Async<readonly TypedParam[]>;
+	blockIoTune(
+		domain: D,
+		path: string,
+		flags: number,
+		context: CallContext,
+	): Async<readonly TypedParam[]>;
+	interfaceStats(
+		domain: D,
+		device: string,
+		context: CallContext,
+	): Async<InterfaceStats>;
+	cpuStats(
+		domain: D,
+		startCpu: number,
+		count: number,
+		flags: number,
+		context: CallContext,
+	): Async<{ perCpu: number; params: readonly TypedParam[] }>;
+	/** (path, offset, errors) of disks that failed. */
+	diskErrors(
+		domain: D,
+		flags: number,
+		context: CallContext,
+	): Async<readonly { disk: string; error: number }[]>;
+	jobStats(domain: D, flags: number): Async<JobStats>;
+	abortJob(domain: D, flags: number, context: CallContext): Async<void>;
+	hostname(domain: D, flags: number, context: CallContext): Promise<string>;
+	time(
+		domain: D,
+		flags: number,
+		context: CallContext,
+	): Promise<{ seconds: bigint; nanoseconds: number }>;
+	setTime(
+		domain: D,
+		time: { seconds: bigint; nanoseconds: number },
+		flags: number,
+		context: CallContext,
+	): Promise<void>;
+	securityLabels(
+		domain: D,
+	): Async<readonly { label: string; enforcing: boolean }[]>;
+	/** Parameters of the stats groups asked for (virDomainStatsTypes). */
+	stats(
+		domain: D,
+		groups: number,
+		flags: number,
+		context: CallContext,
+	): Async<readonly TypedParam[]>;
+}
+
+/** Operations on a connection's domains as a whole. */
+export interface DomainCollection<D extends DomainHandle> {
+	/** Every domain, defined or running, in no promised order. */
+	all(): Iterable<D>;
+	byUuid(uuid: string): D | undefined;
+	byName(name: string): D | undefined;
+	byId(id: number): D | undefined;
+	define(xml: string, flags: number, context: CallContext): Async<D>;
+	/** Defines and starts a transient domain. */
+	create(xml: string, flags: number, context: CallContext): Async<D>;
+	restore(
+		request: { path: string; xml?: string },
+		flags: number,
+		context: CallContext,
+	): Async<D>;
+	saveImageXml(
+		path: string,
+		flags: number,
+		context: CallContext,
+	): Async<string>;
+	defineSaveImageXml(
+		path: string,
+		xml: string,
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	xmlToNative(
+		format: string,
+		xml: string,
+		flags: number,
+		context: CallContext,
+	): Async<string>;
+	xmlFromNative(
+		format: string,
+		native: string,
+		flags: number,
+		context: CallContext,
+	): Async<string>;
+	hasManagedSave(domain: D): boolean;
+	hasSnapshots(domain: D): boolean;
+	hasCheckpoints(domain: D): boolean;
+}
+
+export type DomainOperationName = keyof DomainOperations<DomainHandle>;

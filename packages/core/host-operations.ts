@@ -1,0 +1,76 @@
+// The hypervisor interface for the host: what a connection tells about the machine and about itself.
+
+import type { CallContext } from "./domain-operations.ts";
+import type { TypedParam } from "./typed-params.ts";
+
+type Async<T> = T | Promise<T>;
+
+export interface NodeInfo {
+	readonly model: string;
+	/** KiB. */
+	readonly memory: bigint;
+	readonly cpus: number;
+	readonly mhz: number;
+	/** NUMA cells; the product of the four is the number of possible CPUs. */
+	readonly nodes: number;
+	readonly sockets: number;
+	readonly cores: number;
+	readonly threads: number;
+}
+
+/** Host and connection facts; a driver leaves out what it cannot tell. */
+export interface HostOperations {
+	/** `QEMU`. */
+	type(): string;
+	/** major·1,000,000 + minor·1,000 + micro. */
+	version(): Async<bigint>;
+	hostname(): string;
+	uri(): string;
+	maxVcpus(type: string | undefined): Async<number>;
+	capabilities(): Async<string>;
+	domainCapabilities(
+		request: {
+			emulator?: string;
+			arch?: string;
+			machine?: string;
+			virtType?: string;
+		},
+		flags: number,
+	): Async<string>;
+	cpuModels(arch: string, flags: number): Async<readonly string[]>;
+	sysinfo(flags: number): Async<string>;
+	nodeInfo(): Async<NodeInfo>;
+	/** Nanoseconds by field: kernel, user, idle, iowait. `cpu` −1 is all. */
+	cpuStats(
+		cpu: number,
+		flags: number,
+	): Async<readonly { field: string; value: bigint }[]>;
+	/** KiB by field: total, free, buffers, cached. `cell` −1 is all. */
+	memoryStats(
+		cell: number,
+		flags: number,
+	): Async<readonly { field: string; value: bigint }[]>;
+	/** Bytes. */
+	freeMemory(): Async<bigint>;
+	/** Bytes by cell. */
+	cellsFreeMemory(start: number, count: number): Async<readonly bigint[]>;
+	cpuMap(): Async<{ present: number; online: readonly number[] }>;
+	/** Free pages of each size (KiB) in each cell. */
+	freePages(
+		pages: readonly number[],
+		startCell: number,
+		cells: number,
+		flags: number,
+	): Async<readonly bigint[]>;
+	memoryParameters(flags: number): Async<readonly TypedParam[]>;
+	setMemoryParameters(
+		params: readonly TypedParam[],
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	securityModel(): { model: string; doi: string };
+	compareCpu(xml: string, flags: number): Async<number>;
+	baselineCpu(xmls: readonly string[], flags: number): Async<string>;
+	/** virDrvFeature numbers that the driver supports. */
+	supportsFeature(feature: number): boolean;
+}

@@ -1,0 +1,376 @@
+// The table of domain operations: for each the flags it takes, the states it is legal in, the job it needs and whether it changes anything.
+
+import type { AsyncJobKind, JobKind } from "@virtkit/base/job-lock";
+import type { DomainOperationName } from "./domain-operations.ts";
+import type { DomainStateName } from "./domain-state.ts";
+
+/** True where the operation is legal, else why not. */
+export type Legality = Readonly<Record<DomainStateName, true | string>>;
+
+const NOT_RUNNING = "domain is not running";
+const RUNNING = "domain is already running";
+const SLEEPING = "domain is pmsuspended";
+
+const ALWAYS: Legality = {
+	nostate: true,
+	running: true,
+	blocked: true,
+	paused: true,
+	shutdown: true,
+	shutoff: true,
+	crashed: true,
+	pmsuspended: true,
+};
+const ACTIVE: Legality = { ...ALWAYS, shutoff: NOT_RUNNING };
+const INACTIVE: Legality = notWhileActive(RUNNING);
+const AWAKE: Legality = { ...ACTIVE, pmsuspended: SLEEPING };
+
+export interface OperationRow {
+	/** libvirt's public function, for messages. */
+	readonly api: string;
+	/** Flags it takes; others are refused. */
+	readonly flags: number;
+	readonly legal: Legality;
+	/** The job it runs under; `none` for what only looks at the daemon's own memory or takes its jobs itself. */
+	readonly job: JobKind | { readonly async: AsyncJobKind } | "none";
+	/** Refused on read-only connections. */
+	readonly writes: boolean;
+	/** libvirt's access-control permission on the domain. */
+	readonly access: string;
+}
+
+const row = (
+	api: string,
+	flags: number,
+	legal: Legality,
+	job: OperationRow["job"],
+	writes: boolean,
+	access: string,
+): OperationRow => ({
+	api,
+	flags,
+	legal,
+	job,
+	writes,
+	access,
+});
+
+/** A fact that needs no monitor: no job, any state, no change. */
+const fact = (api: string, flags = 0): OperationRow =>
+	row(api, flags, ALWAYS, "none", false, "read");
+/** A fact that the running QEMU is asked for. */
+const query = (api: string, flags = 0, legal = ACTIVE): OperationRow =>
+	row(api, flags, legal, "query", false, "read");
+
+/** VIR_DOMAIN_AFFECT_LIVE 1 and _CONFIG 2; VIR_TYPED_PARAM_STRING_OKAY 4. */
+const AFFECT = 3;
+const AFFECT_PARAMS = 7;
+/** VIR_DOMAIN_VCPU_MAXIMUM 4, _GUEST 8, _HOTPLUGGABLE 16. */
+const VCPU_FLAGS = AFFECT | 28;
+/** VIR_DOMAIN_SAVE_BYPASS_CACHE 1, _RUNNING 2, _PAUSED 4, _RESET_NVRAM 8. */
+const SAVE_FLAGS = 7;
+
+/** Flags are those that libvirt's QEMU driver takes; source: its public headers. */
+export const DOMAIN_OPERATIONS: Readonly<
+	Record<DomainOperationName, OperationRow>
+> = {
+	start: row(
+		"virDomainCreateWithFlags",
+		0x3f,
+		INACTIVE,
+		{ async: "start" },
+		true,
+		"start",
+	),
+	shutdown: row(
+		"virDomainShutdownFlags",
+		3,
+		AWAKE,
+		"modify",
+		true,
+		"init_control",
+	),
+	reboot: row("virDomainReboot", 3, AWAKE, "modify", true, "init_control"),
+	reset: row("virDomainReset", 0, ACTIVE, "modify", true, "reset"),
+	destroy: row("virDomainDestroyFlags", 3, ACTIVE, "destroy", true, "stop"),
+	suspend: row("virDomainSuspend", 0, AWAKE, "suspend", true, "suspend"),
+	resume: row(
+		"virDomainResume",
+		0,
+		{ ...AWAKE, running: RUNNING },
+		"modify",
+		true,
+		"suspend",
+	),
+	pmSuspend: row(
+		"virDomainPMSuspendForDuration",
+		0,
+		ACTIVE,
+		"modify",
+		true,
+		"pm_control",
+	),
+	pmWakeup: row("virDomainPMWakeup", 0, ACTIVE, "modify", true, "pm_control"),
+	injectNmi: row("virDomainInjectNMI", 0, ACTIVE, "modify", true, "inject_nmi"),
+	sendKey: row("virDomainSendKey", 0, ACTIVE, "modify", true, "send_input"),
+
+	undefine: row(
+		"virDomainUndefineFlags",
+		0x7f,
+		ALWAYS,
+		"modify",
+		true,
+		"delete",
+	),
+	rename: row(
+		"virDomainRename",
+		0,
+		notWhileActive("cannot rename active domain"),
+		"modify",
+		true,
+		"write",
+	),
+	getAutostart: fact("virDomainGetAutostart"),
+	setAutostart: row(
+		"virDomainSetAutostart",
+		0,
+		ALWAYS,
+		"modify",
+		true,
+		"write",
+	),
+	getAutostartOnce: fact("virDomainGetAutostartOnce"),
+	setAutostartOnce: row(
+		"virDomainSetAutostartOnce",
+		0,
+		ALWAYS,
+		"modify",
+		true,
+		"write",
+	),
+	xml: row("virDomainGetXMLDesc", 0xf, ALWAYS, "none", false, "read"),
+	getMetadata: fact("virDomainGetMetadata", AFFECT),
+	setMetadata: row(
+		"virDomainSetMetadata",
+		AFFECT,
+		ALWAYS,
+		"modify",
+		true,
+		"write",
+	),
+	setMemory: row(
+		"virDomainSetMemoryFlags",
+		AFFECT | 4,
+		ALWAYS,
+		"modify",
+		true,
+		"write",
+	),
+	setVcpus: row(
+		"virDomainSetVcpusFlags",
+		VCPU_FLAGS,
+		ALWAYS,
+		"modify",
+		true,
+		"write",
+	),
+	setMemoryStatsPeriod: row(
+		"virDomainSetMemoryStatsPeriod",
+		AFFECT,
+		ALWAYS,
+		"modify",
+		true,
+		"write",
+	),
+	pinVcpu: row(
+		"virDomainPinVcpuFlags",
+		AFFECT,
+		ALWAYS,
+		"modify",
+		true,
+		"write",
+	),
+	pinEmulator: row(
+		"virDomainPinEmulator",
+		AFFECT,
+		ALWAYS,
+		"modify",
+		true,
+		"write",
+	),
+	setSchedulerParameters: row(
+		"virDomainSetSchedulerParametersFlags",
+		AFFECT_PARAMS,
+		ALWAYS,
+		"modify",
+		true,
+		"write",
+	),
+
+	save: row(
+		"virDomainSaveParams",
+		SAVE_FLAGS,
+		ACTIVE,
+		{ async: "save" },
+		true,
+		"hibernate",
+	),
+	managedSave: row(
+		"virDomainManagedSave",
+		SAVE_FLAGS,
+		ACTIVE,
+		{ async: "save" },
+		true,
+		"hibernate",
+	),
+	hasManagedSave: fact("virDomainHasManagedSaveImage"),
+	removeManagedSave: row(
+		"virDomainManagedSaveRemove",
+		0,
+		ALWAYS,
+		"modify",
+		true,
+		"hibernate",
+	),
+	managedSaveXml: row(
+		"virDomainManagedSaveGetXMLDesc",
+		1,
+		ALWAYS,
+		"none",
+		false,
+		"read",
+	),
+	defineManagedSaveXml: row(
+		"virDomainManagedSaveDefineXML",
+		6,
+		ALWAYS,
+		"modify",
+		true,
+		"hibernate",
+	),
+	coreDump: row(
+		"virDomainCoreDumpWithFormat",
+		0x1f,
+		ACTIVE,
+		{ async: "dump" },
+		true,
+		"core_dump",
+	),
+	screenshot: row(
+		"virDomainScreenshot",
+		0,
+		ACTIVE,
+		"query",
+		false,
+		"screenshot",
+	),
+
+	openConsole: row(
+		"virDomainOpenConsole",
+		3,
+		ACTIVE,
+		"none",
+		true,
+		"open_device",
+	),
+	openChannel: row(
+		"virDomainOpenChannel",
+		1,
+		ACTIVE,
+		"none",
+		true,
+		"open_device",
+	),
+	monitorCommand: row(
+		"virDomainQemuMonitorCommand",
+		1,
+		ACTIVE,
+		"query",
+		true,
+		"write",
+	),
+	agentCommand: row(
+		"virDomainQemuAgentCommand",
+		0,
+		ACTIVE,
+		"none",
+		true,
+		"write",
+	),
+
+	info: fact("virDomainGetInfo"),
+	state: fact("virDomainGetState"),
+	isPersistent: fact("virDomainIsPersistent"),
+	isUpdated: fact("virDomainIsUpdated"),
+	controlInfo: row("virDomainGetControlInfo", 0, ACTIVE, "none", false, "read"),
+	osType: fact("virDomainGetOSType"),
+	maxMemory: fact("virDomainGetMaxMemory"),
+	maxVcpus: fact("virDomainGetMaxVcpus"),
+	vcpuCount: row(
+		"virDomainGetVcpusFlags",
+		VCPU_FLAGS,
+		ALWAYS,
+		"none",
+		false,
+		"read",
+	),
+	vcpus: row(
+		"virDomainGetVcpus",
+		0,
+		{
+			...ACTIVE,
+			shutoff: "cannot retrieve vcpu information for inactive domain",
+		},
+		"none",
+		false,
+		"read",
+	),
+	vcpuPins: fact("virDomainGetVcpuPinInfo", AFFECT),
+	emulatorPin: fact("virDomainGetEmulatorPinInfo", AFFECT),
+	schedulerType: fact("virDomainGetSchedulerType"),
+	schedulerParameters: fact(
+		"virDomainGetSchedulerParametersFlags",
+		AFFECT_PARAMS,
+	),
+	memoryStats: query("virDomainMemoryStats"),
+	blockInfo: query("virDomainGetBlockInfo", 0, ALWAYS),
+	blockStats: query("virDomainBlockStats"),
+	blockStatsParameters: query("virDomainBlockStatsFlags", 4),
+	blockIoTune: query("virDomainGetBlockIoTune", AFFECT_PARAMS, ALWAYS),
+	interfaceStats: row(
+		"virDomainInterfaceStats",
+		0,
+		ACTIVE,
+		"none",
+		false,
+		"read",
+	),
+	cpuStats: row("virDomainGetCPUStats", 4, ACTIVE, "none", false, "read"),
+	diskErrors: query("virDomainGetDiskErrors", 4),
+	jobStats: fact("virDomainGetJobStats", 3),
+	abortJob: row("virDomainAbortJob", 1, ACTIVE, "abort", true, "write"),
+	hostname: row("virDomainGetHostname", 3, ACTIVE, "none", false, "read"),
+	time: row("virDomainGetTime", 0, ACTIVE, "none", true, "write"),
+	setTime: row("virDomainSetTime", 1, ACTIVE, "none", true, "write"),
+	securityLabels: fact("virDomainGetSecurityLabelList"),
+	stats: row(
+		"virDomainListGetStats",
+		0x7fffffff,
+		ALWAYS,
+		"none",
+		false,
+		"read",
+	),
+};
+
+function notWhileActive(why: string): Legality {
+	return {
+		...ALWAYS,
+		running: why,
+		blocked: why,
+		paused: why,
+		shutdown: why,
+		crashed: why,
+		pmsuspended: why,
+	};
+}

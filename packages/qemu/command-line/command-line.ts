@@ -1,0 +1,95 @@
+// The QEMU command line under construction: options in order, descriptors to pass, and where each option came from.
+
+/** A value of QEMU's JSON option syntax. */
+export type Json =
+	| string
+	| number
+	| boolean
+	| null
+	| readonly Json[]
+	| { readonly [key: string]: Json | undefined };
+export type JsonObject = { readonly [key: string]: Json | undefined };
+
+/** Why an option stands there: the element of the domain it renders, or the default or rule that made it. */
+export interface Origin {
+	/** The part of the domain definition; its line in the document is `positionOf(element)`. */
+	readonly element?: object;
+	/** What it is, for instance `disk vda`, or the rule in words. */
+	readonly what: string;
+}
+
+export interface Option {
+	/** With its dash, for instance `-device`. */
+	readonly name: string;
+	/** Absent for options that take none. */
+	readonly value?: string;
+	readonly origin: Origin;
+}
+
+/** A descriptor that the child inherits: `fd` of ours becomes number `number` in the child. */
+export interface PassedFd {
+	readonly fd: number;
+	readonly number: number;
+}
+
+/** The first descriptor number passed to QEMU: 0 to 2 are its standard streams. */
+const FIRST_PASSED_FD = 3;
+
+export class CommandLine {
+	readonly binary: string;
+	readonly options: Option[] = [];
+	readonly environment: Record<string, string> = {};
+	readonly passed: PassedFd[] = [];
+	#origin: Origin = { what: "always" };
+
+	constructor(binary: string) {
+		this.binary = binary;
+	}
+
+	/** Options added within `build` are said to come from `origin`. */
+	from<T>(origin: Origin, build: () => T): T {
+		const outer = this.#origin;
+		this.#origin = origin;
+		try {
+			return build();
+		} finally {
+			this.#origin = outer;
+		}
+	}
+
+	/** Appends `-name value`. */
+	add(name: string, value?: string): void {
+		this.options.push({
+			name,
+			...(value === undefined ? {} : { value }),
+			origin: this.#origin,
+		});
+	}
+
+	/** Appends `-name {json}`; members that are undefined are left out. */
+	addJson(name: string, value: JsonObject): void {
+		this.add(name, JSON.stringify(value));
+	}
+
+	/** Has the child inherit `fd` and returns its number there. */
+	passFd(fd: number): number {
+		const number = FIRST_PASSED_FD + this.passed.length;
+		this.passed.push({ fd, number });
+		return number;
+	}
+
+	/** The argument vector, binary first. */
+	get argv(): string[] {
+		return [
+			this.binary,
+			...this.options.flatMap(({ name, value }) =>
+				value === undefined ? [name] : [name, value],
+			),
+		];
+	}
+}
+
+/** Doubles the commas of a value inside QEMU's `key=value,key=value` syntax. */
+export function escapeCommas(value: string): string {
+	return value.replaceAll(",", ",,");
+}

@@ -1,0 +1,27 @@
+// The driver's settings (qemu.conf): what a host's administrator decides for all guests.
+
+/** Settings with libvirt's qemu.conf names in camel case. */
+export interface DriverSettings {
+	/** User and group that QEMU runs as; undefined runs it as the daemon's own user. */
+	readonly user?: string;
+	readonly group?: string;
+	/** Change the owner of a guest's files at start and give it back at stop. */
+	readonly dynamicOwnership: boolean;
+	readonly vncListen: string;
+	readonly spiceListen: string;
+	readonly remoteDisplayPortMin: number;
+	readonly remoteDisplayPortMax: number;
+	/** Folder of the default VNC/chardev TLS certificates. */
+	readonly defaultTlsX509CertDir: string;
+	readonly maxProcesses?: number;
+	readonly maxFiles?: number;
+	/** Bytes of a guest's console log file before it is rotated, and rotated files kept. */
+	readonly logMaxSize: number;
+	readonly logMaxBackups: number;
+	/** -sandbox on unless false. */
+	readonly seccompSandbox: boolean;
+	readonly setProcessName: boolean;
+	/** Where backing memory files and hugepages live. */
+	readonly memoryBackingDir: string;
+	readonly hugetlbfsMounts: readonly string[];
+}
