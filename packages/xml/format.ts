@@ -1,6 +1,6 @@
 // Writes a value by its schema, in libvirt's canonical order and layout.
 
-import type { Field, Fields, Loose, Schema } from "./schema.ts";
+import type { Field, Fields, Loose, Schema, Written } from "./schema.ts";
 import { escapeXml, formatAttribute, writeXml } from "./write.ts";
 
 /** What a document is written for; conditions of fields look at it. */
@@ -84,8 +84,21 @@ function formatFields(
 		const field = fields[key] as Field;
 		if (field.when && !field.when(self, parent)) continue;
 		if (field.show && !field.show(self, options, parent)) continue;
-		formatField(field, field.name ?? key, value, self, parts, indent, options);
+		formatField(
+			field,
+			writtenName(field, key),
+			value,
+			self,
+			parts,
+			indent,
+			options,
+		);
 	}
+}
+
+function writtenName(field: Field, key: string): string {
+	const name = field.name ?? key;
+	return field.prefix === undefined ? name : `${field.prefix}:${name}`;
 }
 
 function formatField(
@@ -136,8 +149,17 @@ function formatField(
 			parts.body += writeXml(value as Parameters<typeof writeXml>[0], indent);
 			break;
 		case "special":
-			parts.body += field.write(value, indent, options);
+			addWritten(parts, field.write(value, indent, options, self));
 			break;
+	}
+}
+
+function addWritten(parts: Parts, written: string | Written): void {
+	if (typeof written === "string") parts.body += written;
+	else {
+		parts.attributes += written.attributes ?? "";
+		parts.text = written.text ?? parts.text;
+		parts.body += written.body ?? "";
 	}
 }
 

@@ -1,7 +1,7 @@
 // Reads a document tree by a schema, with errors that name line, element, value and what is allowed.
 
 import { VirtError } from "@virtkit/base/errors";
-import { type XmlElement, textOf } from "./node.ts";
+import { type XmlElement, textOf, xmlElement } from "./node.ts";
 import type {
 	AttributeField,
 	Field,
@@ -132,7 +132,9 @@ function readField(
 			return readText(field, found);
 		}
 		case "child": {
-			const found = find(element, name, field.uri);
+			const found =
+				find(element, name, field.uri) ??
+				(field.implied ? xmlElement(name) : undefined);
 			if (!found) return missing(field.required, name, element);
 			return readElement(field.schema, found, { ...context, parent: self });
 		}

@@ -15,6 +15,8 @@ export interface FieldOptions {
 	readonly name?: string;
 	/** Namespace URI of a child element that has one. */
 	readonly uri?: string;
+	/** Prefix that stands for that namespace in what is written. */
+	readonly prefix?: string;
 	/** What the field is for, one sentence, for the reference. */
 	readonly doc?: string;
 	/** Error code of a value that is not allowed (XML_ERROR) . */
@@ -60,6 +62,8 @@ export interface ChildField<T, R extends boolean = boolean>
 	readonly required: R;
 	/** Written even where nothing would be in it. */
 	readonly keepEmpty?: boolean;
+	/** An absent element is read as if an empty one stood there. */
+	readonly implied?: boolean;
 }
 
 export interface ListField<T> extends FieldOptions {
@@ -80,19 +84,32 @@ export interface RawField extends FieldOptions {
 	readonly required: false;
 }
 
+/** What a special field writes into its element: attributes (` a='b'`), own text (escaped), child lines. */
+export interface Written {
+	readonly attributes?: string;
+	readonly text?: string;
+	readonly body?: string;
+}
+
 export interface SpecialField<T, R extends boolean = boolean>
 	extends FieldOptions {
 	readonly kind: "special";
 	readonly required: R;
 	/** Reads the field from the whole element that holds it. */
 	read(element: XmlElement, context: ReadContext): T | undefined;
-	/** Lines of the field at `indent` spaces, each ending in a newline; '' for none. */
-	write(value: T, indent: number, options: FormatOptions): string;
+	/** Lines of the field at `indent` spaces, each ending in a newline, '' for none; or what it puts into the element itself. */
+	write(
+		value: T,
+		indent: number,
+		options: FormatOptions,
+		self: Loose,
+	): string | Written;
 	readonly json: JsonSchema;
 	/** Attribute names and child names that the field takes from the element. */
 	readonly takes: {
 		readonly attributes?: readonly string[];
 		readonly children?: readonly string[];
+		readonly text?: boolean;
 	};
 }
 
@@ -252,7 +269,7 @@ export function text<T>(
 /** A child element that may stand once. */
 export function child<T>(
 	schema: Schema<T>,
-	options: Opts<{ required: true; keepEmpty?: boolean }>,
+	options: Opts<{ required: true; keepEmpty?: boolean; implied?: boolean }>,
 ): ChildField<T, true>;
 export function child<T>(
 	schema: Schema<T>,
@@ -260,7 +277,11 @@ export function child<T>(
 ): ChildField<T, false>;
 export function child<T>(
 	schema: Schema<T>,
-	options: Opts<{ required?: boolean; keepEmpty?: boolean }> = {},
+	options: Opts<{
+		required?: boolean;
+		keepEmpty?: boolean;
+		implied?: boolean;
+	}> = {},
 ): ChildField<T> {
 	return { kind: "child", schema, required: false, ...options };
 }
@@ -301,7 +322,13 @@ export function leaf<T>(
 
 /** A field that reads and writes itself, for the few shapes that the others cannot say. */
 export function special<T>(
-	options: Omit<SpecialField<T, false>, "kind" | "required">,
-): SpecialField<T, false> {
+	options: Omit<SpecialField<T>, "kind" | "required"> & { required: true },
+): SpecialField<T, true>;
+export function special<T>(
+	options: Omit<SpecialField<T>, "kind" | "required">,
+): SpecialField<T, false>;
+export function special<T>(
+	options: Omit<SpecialField<T>, "kind" | "required"> & { required?: boolean },
+): SpecialField<T> {
 	return { kind: "special", required: false, ...options };
 }
