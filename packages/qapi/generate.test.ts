@@ -52,7 +52,10 @@ test("types are named by the path of their first use, commands before events", (
 
 test("a tagged union becomes one branch for each type that a tag's value brings", () => {
 	const text = renderSchema(SCHEMA, "1.0");
-	assert.match(text, /export type ZMakeArg = \{\n\} & \(\n\t\| \(\{ readonly kind: "file" \} & AskAllRet\)\n\t\| \(\{ readonly kind: "null" \}\)\n\);/);
+	assert.match(
+		text,
+		/export type ZMakeArg = \{\n\} & \(\n\t\| \(\{ readonly kind: "file" \} & AskAllRet\)\n\t\| \(\{ readonly kind: "null" \}\)\n\);/,
+	);
 	assert.match(text, /readonly "ask-all": \{ readonly args: Empty; readonly ret: readonly AskAllRet\[\] \};/);
 	assert.match(text, /readonly speed\?: number \| undefined;/);
 	assert.match(text, /readonly JOB_DONE: AskAllRet;/);

@@ -31,7 +31,9 @@ export function renderSchema(schema: readonly SchemaEntity[], version: string): 
 	for (const command of commands) {
 		const open = OPEN_ARGUMENTS.has(command.name) ? " & { readonly [property: string]: unknown }" : "";
 		const args = renderer.use(command["arg-type"]) + open;
-		lines.push(`\treadonly ${key(command.name)}: { readonly args: ${args}; readonly ret: ${renderer.use(command["ret-type"])} };`);
+		lines.push(
+			`\treadonly ${key(command.name)}: { readonly args: ${args}; readonly ret: ${renderer.use(command["ret-type"])} };`,
+		);
 	}
 	lines.push("}", "", "/** Commands that may also be executed out of band. */", "export type OobCommand =");
 	lines.push(...union(commands.filter((command) => command["allow-oob"]).map(({ name }) => name)));
