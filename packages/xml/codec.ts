@@ -35,6 +35,12 @@ export function parseDecimal(text: string): number | undefined {
 	return /^\s*[+-]?[0-9]+\s*$/.test(text) ? Number(text) : undefined;
 }
 
+/** A hexadecimal integer, with or without 0x; undefined if it is none. */
+export function parseHexadecimal(text: string): number | undefined {
+	const match = /^\s*\+?(?:0[xX])?([0-9a-fA-F]+)\s*$/.exec(text);
+	return match ? Number(`0x${match[1]}`) : undefined;
+}
+
 /** Any text, kept to the letter. */
 export const str: Codec<string> = {
 	parse: (text) => text,
@@ -90,10 +96,20 @@ export const onOff = switchCodec("on", "off");
 export interface IntegerOptions {
 	readonly min?: number;
 	readonly max?: number;
-	/** `auto`: decimal, 0x and leading-0 octal are read, as C's base 0; `decimal` (the default) reads decimal only. */
-	readonly base?: "auto" | "decimal";
+	/** `auto`: decimal, 0x and leading-0 octal are read, as C's base 0; `decimal` (the default) and `hexadecimal` (0x or not) that alone. */
+	readonly base?: "auto" | "decimal" | "hexadecimal";
 	/** Written as 0x with at least this many hexadecimal digits. */
 	readonly hexDigits?: number;
+}
+
+function integerReader({
+	base,
+	hexDigits,
+}: IntegerOptions): (text: string) => number | undefined {
+	if (base === "hexadecimal") return parseHexadecimal;
+	return base === "auto" || (base === undefined && hexDigits !== undefined)
+		? parseInteger
+		: parseDecimal;
 }
 
 /** A whole number within `min` and `max`. */
@@ -103,10 +119,7 @@ export function integer(options: IntegerOptions = {}): Codec<number> {
 		max = Number.MAX_SAFE_INTEGER,
 		hexDigits,
 	} = options;
-	const read =
-		options.base === "auto" || hexDigits !== undefined
-			? parseInteger
-			: parseDecimal;
+	const read = integerReader(options);
 	return {
 		parse: (text) => {
 			const value = read(text);

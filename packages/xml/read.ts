@@ -18,6 +18,8 @@ export interface ReadContext {
 	readonly strict: boolean;
 	/** Told of each field that the document exercised: what the coverage test counts. */
 	readonly onField?: (fields: Fields, key: string) => void;
+	/** The document describes a running guest (a status file): what only such a guest has is read too. */
+	readonly live?: boolean;
 	/** The enclosing value while a child is read. */
 	readonly parent?: Loose;
 }
@@ -72,7 +74,7 @@ function readVariant<T>(
 	context: ReadContext,
 	taken?: Taken,
 ): void {
-	const { by, of, fallback } = schema.variants ?? { by: "", of: {} };
+	const { by, of, fallback, codes } = schema.variants ?? { by: "", of: {} };
 	const word = element.attributes[by] ?? fallback;
 	const fields =
 		word === undefined || !Object.hasOwn(of, word) ? undefined : of[word];
@@ -80,6 +82,7 @@ function readVariant<T>(
 		throw documentError(
 			element,
 			`Missing required attribute '${by}' in element '${element.name}'`,
+			codes?.missing,
 		);
 	if (!fields)
 		throw invalidAttribute(
@@ -89,6 +92,7 @@ function readVariant<T>(
 			`one of ${Object.keys(of)
 				.map((known) => `'${known}'`)
 				.join(", ")}`,
+			codes?.unknown,
 		);
 	value[by] = word;
 	taken?.attributes.add(by);
@@ -109,9 +113,20 @@ function readFields(
 		const read = readField(field, field.name ?? key, element, value, context);
 		if (read === undefined) continue;
 		value[key] = read;
-		if (context.onField && !(Array.isArray(read) && read.length === 0))
+		if (context.onField && isExercised(field, key, element, read))
 			context.onField(fields, key);
 	}
+}
+
+function isExercised(
+	field: Field,
+	key: string,
+	element: XmlElement,
+	read: unknown,
+): boolean {
+	if (field.kind === "attribute")
+		return Object.hasOwn(element.attributes, field.name ?? key);
+	return !(Array.isArray(read) && read.length === 0);
 }
 
 function readField(
@@ -178,12 +193,12 @@ function readAttribute(
 		? element.attributes[name]
 		: undefined;
 	if (written === undefined) {
-		if (field.required)
+		if (field.required && field.default === undefined)
 			throw documentError(
 				element,
 				`Missing required attribute '${name}' in element '${element.name}'`,
 			);
-		return undefined;
+		return field.default;
 	}
 	const value = field.codec.parse(written);
 	if (value === undefined)

@@ -38,6 +38,8 @@ export interface AttributeField<T, R extends boolean = boolean>
 	readonly required: R;
 	/** Read as if it were absent, and not written: a word that means the default. */
 	readonly absent?: T;
+	/** The value where the document has no such attribute; then written like any other. */
+	readonly default?: T;
 }
 
 export interface TextField<T, R extends boolean = boolean>
@@ -164,6 +166,12 @@ export interface Rule<T> {
 	message(value: T): string;
 }
 
+/** Error codes of a missing and of an unknown variant. */
+export interface VariantCodes {
+	readonly missing?: ErrorCode;
+	readonly unknown?: ErrorCode;
+}
+
 /** What an element is. Made by `element` and `variants`. */
 export interface Schema<T> {
 	/** For the type alone; never set. */
@@ -174,6 +182,8 @@ export interface Schema<T> {
 		readonly by: string;
 		readonly of: Readonly<Record<string, Fields>>;
 		readonly fallback?: string;
+		/** Error codes of a missing and of an unknown word (XML_ERROR). */
+		readonly codes?: VariantCodes;
 	};
 	readonly rules: readonly Rule<T>[];
 	/** Runs right after reading, on the value as read; may normalise it or throw. */
@@ -218,10 +228,16 @@ export function variants<
 	options: SchemaOptions<VariantValue<B, V, C>> & {
 		readonly common?: C;
 		readonly fallback?: keyof V & string;
+		readonly codes?: VariantCodes;
 	} = {},
 ): Schema<VariantValue<B, V, C>> {
-	const { common = {}, fallback, rules = [], ...rest } = options;
-	const variant = fallback === undefined ? { by, of } : { by, of, fallback };
+	const { common = {}, fallback, codes, rules = [], ...rest } = options;
+	const variant = {
+		by,
+		of,
+		...(fallback === undefined ? {} : { fallback }),
+		...(codes === undefined ? {} : { codes }),
+	};
 	return { fields: common, variants: variant, rules, ...rest } as Schema<
 		VariantValue<B, V, C>
 	>;
@@ -241,13 +257,22 @@ export function attr<T>(
 ): AttributeField<T, true>;
 export function attr<T>(
 	codec: Codec<T>,
-	options?: Opts<{ absent?: T }>,
+	options: Opts<{ default: NoInfer<T> }>,
+): AttributeField<T, true>;
+export function attr<T>(
+	codec: Codec<T>,
+	options?: Opts<{ absent?: NoInfer<T> }>,
 ): AttributeField<T, false>;
 export function attr<T>(
 	codec: Codec<T>,
-	options: Opts<{ required?: boolean; absent?: T }> = {},
+	options: Opts<{ required?: boolean; absent?: T; default?: T }> = {},
 ): AttributeField<T> {
-	return { kind: "attribute", codec, required: false, ...options };
+	return {
+		kind: "attribute",
+		codec,
+		required: options.default !== undefined,
+		...options,
+	};
 }
 
 /** The element's own text. */
