@@ -1,0 +1,131 @@
+// What one emulator binary can do, as the rest of the driver asks it: machine types, CPU models, devices, properties, schema.
+
+import type { SchemaEntity } from "@virtkit/qapi/introspection";
+import { schemaHas } from "./schema-query.ts";
+
+/** A machine type, as query-machines has it. */
+export interface MachineType {
+	readonly name: string;
+	/** Shorter name that means the newest version: `pc`, `q35`, `virt`, `pseries`. */
+	readonly alias?: string;
+	readonly isDefault: boolean;
+	readonly maxCpus: number;
+	readonly hotplugCpus: boolean;
+	readonly numa: boolean;
+	readonly deprecated: boolean;
+	/** QOM type of the CPU that QEMU picks when none is asked for. */
+	readonly defaultCpuType?: string;
+	/** Id of the memory backend that the machine takes for its RAM. */
+	readonly defaultRamId?: string;
+}
+
+/** A CPU model, as query-cpu-definitions has it. */
+export interface CpuModel {
+	readonly name: string;
+	/** QOM type. */
+	readonly type: string;
+	/** Whether the host can run it with this accelerator; undefined where QEMU does not say. */
+	readonly usable?: boolean;
+	/** Properties that keep it from being usable. */
+	readonly blockers: readonly string[];
+	readonly deprecated: boolean;
+}
+
+/** A CPU as query-cpu-model-expansion spells it out. */
+export interface CpuExpansion {
+	readonly model: string;
+	readonly properties: Readonly<Record<string, boolean | number | string>>;
+}
+
+/** What differs between TCG and KVM. */
+export interface AcceleratorCapabilities {
+	readonly cpus: readonly CpuModel[];
+	/** The host's own CPU (`host` of KVM, `max` of TCG), spelled out. */
+	readonly hostCpu?: CpuExpansion;
+}
+
+/** Facts about an emulator; plain data, so that it can be cached. */
+export interface EmulatorFacts {
+	readonly binary: string;
+	/** libvirt's name of the target architecture. */
+	readonly arch: string;
+	/** Major × 1,000,000 + minor × 1,000 + micro. */
+	readonly version: number;
+	readonly machines: readonly MachineType[];
+	/** Types that can be made, with the names of their properties (none where they were not asked for). */
+	readonly types: Readonly<Record<string, readonly string[]>>;
+	/** Properties of machine types, by name; asked of the newest of each kind. */
+	readonly machineProperties: Readonly<Record<string, readonly string[]>>;
+	/** Options of the command line with their parameters (query-command-line-options). */
+	readonly options: Readonly<Record<string, readonly string[]>>;
+	readonly schema: readonly SchemaEntity[];
+	readonly tcg?: AcceleratorCapabilities;
+	/** Present where KVM works on this host with this emulator. */
+	readonly kvm?: AcceleratorCapabilities;
+}
+
+/** An emulator's facts with the questions that are asked of them. */
+export class EmulatorCapabilities {
+	readonly facts: EmulatorFacts;
+	readonly #properties = new Map<string, ReadonlySet<string>>();
+
+	constructor(facts: EmulatorFacts) {
+		this.facts = facts;
+	}
+
+	get arch(): string {
+		return this.facts.arch;
+	}
+
+	get binary(): string {
+		return this.facts.binary;
+	}
+
+	get version(): number {
+		return this.facts.version;
+	}
+
+	/** Whether the emulator has device or object `type`, and where given its `property`. */
+	has(type: string, property?: string): boolean {
+		const known = Object.hasOwn(this.facts.types, type) ? this.facts.types[type] : undefined;
+		if (!known || property === undefined) return known !== undefined;
+		let names = this.#properties.get(type);
+		if (!names) this.#properties.set(type, (names = new Set(known)));
+		return names.has(property);
+	}
+
+	/** Whether command line option `name` exists, and where given takes `parameter`. */
+	hasOption(name: string, parameter?: string): boolean {
+		const known = Object.hasOwn(this.facts.options, name) ? this.facts.options[name] : undefined;
+		return known !== undefined && (parameter === undefined || known.includes(parameter));
+	}
+
+	/** Whether the QMP schema has `path`: `blockdev-add/arg-type/+nvme`, `device_add/$json-cli-hotplug`, `x/ret-type/^value`. */
+	hasSchema(path: string): boolean {
+		return schemaHas(this.facts.schema, path);
+	}
+
+	/** Whether a machine type (given by its full name) has `property`; the newest of its kind answers for older ones. */
+	hasMachineProperty(machine: string, property: string): boolean {
+		const kind = machine.replace(/-[0-9.]+$/, "");
+		const asked = Object.keys(this.facts.machineProperties).find(
+			(name) => name === machine || name.startsWith(`${kind}-`) || name === kind,
+		);
+		return asked !== undefined && (this.facts.machineProperties[asked]?.includes(property) ?? false);
+	}
+
+	/** The machine type of that name or alias. */
+	machine(name: string): MachineType | undefined {
+		return this.facts.machines.find((machine) => machine.name === name || machine.alias === name);
+	}
+
+	/** The machine type that a definition without one gets. */
+	get defaultMachine(): MachineType | undefined {
+		return this.facts.machines.find((machine) => machine.isDefault);
+	}
+
+	/** What is known of the accelerator that domains of this type use; undefined where it cannot be had. */
+	accelerator(domainType: string): AcceleratorCapabilities | undefined {
+		return domainType === "kvm" ? this.facts.kvm : domainType === "qemu" ? this.facts.tcg : undefined;
+	}
+}
