@@ -93,7 +93,10 @@ export interface ControlInfo {
 
 type Async<T> = T | Promise<T>;
 
-/** Operations on one domain. `flags` are libvirt's own numbers; the operation's row in operations.ts says which it takes. */
+/**
+ * Operations on one domain. All end in flags (libvirt's own numbers; the operation's row in operations.ts says which it
+ * takes) and who asks, so that `invoke` needs to be told neither twice.
+ */
 export interface DomainOperations<D extends DomainHandle> {
 	// Lifecycle
 	start(domain: D, flags: number, context: CallContext): Async<void>;
@@ -127,16 +130,27 @@ export interface DomainOperations<D extends DomainHandle> {
 		flags: number,
 		context: CallContext,
 	): Async<void>;
-	getAutostart(domain: D): boolean;
-	setAutostart(domain: D, on: boolean, context: CallContext): Async<void>;
-	getAutostartOnce(domain: D): boolean;
-	setAutostartOnce(domain: D, on: boolean, context: CallContext): Async<void>;
+	getAutostart(domain: D, flags: number, context: CallContext): boolean;
+	setAutostart(
+		domain: D,
+		on: boolean,
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	getAutostartOnce(domain: D, flags: number, context: CallContext): boolean;
+	setAutostartOnce(
+		domain: D,
+		on: boolean,
+		flags: number,
+		context: CallContext,
+	): Async<void>;
 	xml(domain: D, flags: number, context: CallContext): Async<string>;
 	getMetadata(
 		domain: D,
 		type: number,
 		uri: string | undefined,
 		flags: number,
+		context: CallContext,
 	): Async<string>;
 	/** `value` undefined removes it. */
 	setMetadata(
@@ -192,13 +206,17 @@ export interface DomainOperations<D extends DomainHandle> {
 		context: CallContext,
 	): Async<void>;
 	managedSave(domain: D, flags: number, context: CallContext): Async<void>;
-	hasManagedSave(domain: D, flags: number): Async<boolean>;
+	hasManagedSave(
+		domain: D,
+		flags: number,
+		context: CallContext,
+	): Async<boolean>;
 	removeManagedSave(
 		domain: D,
 		flags: number,
 		context: CallContext,
 	): Async<void>;
-	managedSaveXml(domain: D, flags: number): Async<string>;
+	managedSaveXml(domain: D, flags: number, context: CallContext): Async<string>;
 	defineManagedSaveXml(
 		domain: D,
 		xml: string,
@@ -247,24 +265,45 @@ export interface DomainOperations<D extends DomainHandle> {
 	): Promise<string>;
 
 	// Facts
-	info(domain: D): Async<DomainInfo>;
-	state(domain: D): DomainState;
-	isPersistent(domain: D): boolean;
-	isUpdated(domain: D): boolean;
-	controlInfo(domain: D): ControlInfo;
-	osType(domain: D): string;
+	info(domain: D, flags: number, context: CallContext): Async<DomainInfo>;
+	state(domain: D, flags: number, context: CallContext): DomainState;
+	isPersistent(domain: D, flags: number, context: CallContext): boolean;
+	isUpdated(domain: D, flags: number, context: CallContext): boolean;
+	controlInfo(domain: D, flags: number, context: CallContext): ControlInfo;
+	osType(domain: D, flags: number, context: CallContext): string;
 	/** KiB. */
-	maxMemory(domain: D): bigint;
-	maxVcpus(domain: D): number;
+	maxMemory(domain: D, flags: number, context: CallContext): bigint;
+	maxVcpus(domain: D, flags: number, context: CallContext): number;
 	vcpuCount(domain: D, flags: number, context: CallContext): Async<number>;
-	vcpus(domain: D, context: CallContext): Async<readonly VcpuInfo[]>;
+	vcpus(
+		domain: D,
+		flags: number,
+		context: CallContext,
+	): Async<readonly VcpuInfo[]>;
 	/** Affinity of each vCPU as configured or live. */
-	vcpuPins(domain: D, flags: number): Async<readonly (readonly number[])[]>;
-	emulatorPin(domain: D, flags: number): Async<readonly number[]>;
-	schedulerType(domain: D): { type: string; parameters: number };
-	schedulerParameters(domain: D, flags: number): Async<readonly TypedParam[]>;
+	vcpuPins(
+		domain: D,
+		flags: number,
+		context: CallContext,
+	): Async<readonly (readonly number[])[]>;
+	emulatorPin(
+		domain: D,
+		flags: number,
+		context: CallContext,
+	): Async<readonly number[]>;
+	schedulerType(
+		domain: D,
+		flags: number,
+		context: CallContext,
+	): { type: string; parameters: number };
+	schedulerParameters(
+		domain: D,
+		flags: number,
+		context: CallContext,
+	): Async<readonly TypedParam[]>;
 	memoryStats(
 		domain: D,
+		flags: number,
 		context: CallContext,
 	): Async<readonly { tag: number; value: bigint }[]>;
 	blockInfo(
@@ -273,7 +312,12 @@ export interface DomainOperations<D extends DomainHandle> {
 		flags: number,
 		context: CallContext,
 	): Async<BlockInfo>;
-	blockStats(domain: D, path: string, context: CallContext): Async<BlockStats>;
+	blockStats(
+		domain: D,
+		path: string,
+		flags: number,
+		context: CallContext,
+	): Async<BlockStats>;
 	blockStatsParameters(
 		domain: D,
 		path: string,
@@ -289,6 +333,7 @@ export interface DomainOperations<D extends DomainHandle> {
 	interfaceStats(
 		domain: D,
 		device: string,
+		flags: number,
 		context: CallContext,
 	): Async<InterfaceStats>;
 	cpuStats(
@@ -304,7 +349,7 @@ export interface DomainOperations<D extends DomainHandle> {
 		flags: number,
 		context: CallContext,
 	): Async<readonly { disk: string; error: number }[]>;
-	jobStats(domain: D, flags: number): Async<JobStats>;
+	jobStats(domain: D, flags: number, context: CallContext): Async<JobStats>;
 	abortJob(domain: D, flags: number, context: CallContext): Async<void>;
 	hostname(domain: D, flags: number, context: CallContext): Promise<string>;
 	time(
@@ -320,6 +365,8 @@ export interface DomainOperations<D extends DomainHandle> {
 	): Promise<void>;
 	securityLabels(
 		domain: D,
+		flags: number,
+		context: CallContext,
 	): Async<readonly { label: string; enforcing: boolean }[]>;
 	/** Parameters of the stats groups asked for (virDomainStatsTypes). */
 	stats(

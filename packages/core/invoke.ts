@@ -1,6 +1,7 @@
 // Carries out one domain operation under its row's rules: access, flags, job, legality. Every front-end comes through here.
 
 import { VirtError } from "@virtkit/base/errors";
+import type { JobKind } from "@virtkit/base/job-lock";
 import type {
 	CallContext,
 	DomainHandle,
@@ -10,11 +11,24 @@ import type {
 import type { Hypervisor } from "./hypervisor.ts";
 import { DOMAIN_OPERATIONS, type OperationRow } from "./operations.ts";
 
-type Operation<N extends DomainOperationName> =
-	DomainOperations<DomainHandle>[N];
-type Rest<N extends DomainOperationName> =
-	Parameters<Operation<N>> extends [DomainHandle, ...infer R] ? R : never;
-type Result<N extends DomainOperationName> = ReturnType<Operation<N>>;
+type Operations = DomainOperations<DomainHandle>;
+
+/** Each operation's own arguments: those between the domain and the flags. */
+export type OperationArguments = {
+	[N in DomainOperationName]: Parameters<Operations[N]> extends [
+		DomainHandle,
+		...infer Own,
+		number,
+		CallContext,
+	]
+		? Own
+		: never;
+};
+
+/** What each operation comes to. */
+export type OperationResults = {
+	[N in DomainOperationName]: Awaited<ReturnType<Operations[N]>>;
+};
 
 /** Refuses flags outside `allowed`, as libvirt words it. */
 export function checkFlags(api: string, flags: number, allowed: number): void {
@@ -41,7 +55,7 @@ export function checkLegal(row: OperationRow, domain: DomainHandle): void {
 /**
  * Runs operation `name` on `domain`.
  *
- * `flags` is checked against the operation's row; `rest` are the operation's own arguments after the domain.
+ * `flags` is checked against the operation's row; `own` are the operation's arguments between the domain and the flags.
  * Operations without a job that answer at once are answered at once, without a promise.
  */
 export function invoke<N extends DomainOperationName>(
@@ -50,40 +64,43 @@ export function invoke<N extends DomainOperationName>(
 	domain: DomainHandle,
 	flags: number,
 	context: CallContext,
-	...rest: Rest<N>
-): Result<N> | Promise<Awaited<Result<N>>> {
+	...own: OperationArguments[N]
+): OperationResults[N] | Promise<OperationResults[N]> {
 	const row = DOMAIN_OPERATIONS[name];
 	const operation = hypervisor.operations[name] as
-		| ((domain: DomainHandle, ...rest: Rest<N>) => Result<N>)
+		| Implementation<N>
 		| undefined;
 	if (!operation) throw new VirtError("NO_SUPPORT", row.api);
 	if (row.writes) checkWritable(row.api, context);
 	checkFlags(row.api, flags, row.flags);
 	if (row.job === "none") {
 		checkLegal(row, domain);
-		return operation(domain, ...rest);
+		return operation(domain, ...own, flags, context);
 	}
 	return underJob(row, domain, context, () =>
-		operation(domain, ...rest),
-	) as Promise<Awaited<Result<N>>>;
+		operation(domain, ...own, flags, context),
+	);
 }
+
+type Implementation<N extends DomainOperationName> = (
+	domain: DomainHandle,
+	...rest: [...OperationArguments[N], number, CallContext]
+) => OperationResults[N] | Promise<OperationResults[N]>;
 
 async function underJob<T>(
 	row: OperationRow,
 	domain: DomainHandle,
 	context: CallContext,
-	run: () => T,
-): Promise<Awaited<T>> {
+	run: () => T | Promise<T>,
+): Promise<T> {
 	using _job =
 		typeof row.job === "object"
 			? await domain.lock.beginAsync(row.job.async, row.api, {
 					signal: context.signal,
 				})
-			: await domain.lock.begin(
-					row.job as Exclude<OperationRow["job"], object | "none">,
-					row.api,
-					{ signal: context.signal },
-				);
+			: await domain.lock.begin(row.job as JobKind, row.api, {
+					signal: context.signal,
+				});
 	checkLegal(row, domain);
 	return await run();
 }

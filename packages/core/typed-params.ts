@@ -1,7 +1,15 @@
 // Typed parameters: libvirt's extensible name–type–value lists (virTypedParameter).
 
 /** Types with their numbers (virTypedParameterType). */
-export const TYPED_PARAM_TYPE = { int: 1, uint: 2, llong: 3, ullong: 4, double: 5, boolean: 6, string: 7 } as const;
+export const TYPED_PARAM_TYPE = {
+	int: 1,
+	uint: 2,
+	llong: 3,
+	ullong: 4,
+	double: 5,
+	boolean: 6,
+	string: 7,
+} as const;
 
 export type TypedValue =
 	| { readonly type: 1 | 2; readonly value: number }
@@ -18,11 +26,32 @@ export interface TypedParam {
 
 /** Makers, one a type: `param.uint("vcpu.current", 2)`. */
 export const param = {
-	int: (field: string, value: number): TypedParam => ({ field, value: { type: 1, value } }),
-	uint: (field: string, value: number): TypedParam => ({ field, value: { type: 2, value } }),
-	llong: (field: string, value: bigint): TypedParam => ({ field, value: { type: 3, value } }),
-	ullong: (field: string, value: bigint): TypedParam => ({ field, value: { type: 4, value } }),
-	double: (field: string, value: number): TypedParam => ({ field, value: { type: 5, value } }),
-	boolean: (field: string, value: boolean): TypedParam => ({ field, value: { type: 6, value } }),
-	string: (field: string, value: string): TypedParam => ({ field, value: { type: 7, value } }),
+	int: (field: string, value: number): TypedParam => ({
+		field,
+		value: { type: 1, value },
+	}),
+	uint: (field: string, value: number): TypedParam => ({
+		field,
+		value: { type: 2, value },
+	}),
+	llong: (field: string, value: bigint): TypedParam => ({
+		field,
+		value: { type: 3, value },
+	}),
+	ullong: (field: string, value: bigint): TypedParam => ({
+		field,
+		value: { type: 4, value },
+	}),
+	double: (field: string, value: number): TypedParam => ({
+		field,
+		value: { type: 5, value },
+	}),
+	boolean: (field: string, value: boolean): TypedParam => ({
+		field,
+		value: { type: 6, value },
+	}),
+	string: (field: string, value: string): TypedParam => ({
+		field,
+		value: { type: 7, value },
+	}),
 } as const;
