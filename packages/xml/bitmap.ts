@@ -12,10 +12,8 @@ export function parseNumberSet(text: string): number[] | undefined {
 		if (!match) return undefined;
 		const first = Number(match[2]);
 		const last = match[3] === undefined ? first : Number(match[3]);
-		if (last < first || last > 0xffff || (match[1] && match[3] !== undefined))
-			return undefined;
-		for (let member = first; member <= last; member++)
-			match[1] ? members.delete(member) : members.add(member);
+		if (last < first || last > 0xffff || (match[1] && match[3] !== undefined)) return undefined;
+		for (let member = first; member <= last; member++) match[1] ? members.delete(member) : members.add(member);
 	}
 	return [...members].sort((a, b) => a - b);
 }
@@ -26,9 +24,7 @@ export function formatNumberSet(members: readonly number[]): string {
 	for (let start = 0; start < members.length; ) {
 		let end = start;
 		while (members[end + 1] === (members[end] ?? 0) + 1) end++;
-		ranges.push(
-			start === end ? `${members[start]}` : `${members[start]}-${members[end]}`,
-		);
+		ranges.push(start === end ? `${members[start]}` : `${members[start]}-${members[end]}`);
 		start = end + 1;
 	}
 	return ranges.join(",");

@@ -66,9 +66,7 @@ export const absolutePath: Codec<string> = {
 };
 
 /** One of the words given. */
-export function oneOf<const W extends string>(
-	...words: readonly W[]
-): Codec<W> {
+export function oneOf<const W extends string>(...words: readonly W[]): Codec<W> {
 	const known: ReadonlySet<string> = new Set(words);
 	return {
 		parse: (text) => (known.has(text) ? (text as W) : undefined),
@@ -102,35 +100,21 @@ export interface IntegerOptions {
 	readonly hexDigits?: number;
 }
 
-function integerReader({
-	base,
-	hexDigits,
-}: IntegerOptions): (text: string) => number | undefined {
+function integerReader({ base, hexDigits }: IntegerOptions): (text: string) => number | undefined {
 	if (base === "hexadecimal") return parseHexadecimal;
-	return base === "auto" || (base === undefined && hexDigits !== undefined)
-		? parseInteger
-		: parseDecimal;
+	return base === "auto" || (base === undefined && hexDigits !== undefined) ? parseInteger : parseDecimal;
 }
 
 /** A whole number within `min` and `max`. */
 export function integer(options: IntegerOptions = {}): Codec<number> {
-	const {
-		min = Number.MIN_SAFE_INTEGER,
-		max = Number.MAX_SAFE_INTEGER,
-		hexDigits,
-	} = options;
+	const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER, hexDigits } = options;
 	const read = integerReader(options);
 	return {
 		parse: (text) => {
 			const value = read(text);
-			return value !== undefined && value >= min && value <= max
-				? value
-				: undefined;
+			return value !== undefined && value >= min && value <= max ? value : undefined;
 		},
-		format: (value) =>
-			hexDigits === undefined
-				? String(value)
-				: `0x${value.toString(16).padStart(hexDigits, "0")}`,
+		format: (value) => (hexDigits === undefined ? String(value) : `0x${value.toString(16).padStart(hexDigits, "0")}`),
 		allowed: `a whole number${options.min === undefined ? "" : ` from ${min}`}${options.max === undefined ? "" : ` up to ${max}`}`,
 		json: {
 			type: "integer",
@@ -147,10 +131,8 @@ export const int = integer({ min: -0x80000000, max: 0x7fffffff });
 /** An unsigned number as far as doubles count exactly (2^53 − 1). */
 export const ulong = integer({ min: 0 });
 /** A number written `0x…` with at least `digits` digits; decimal and octal are read too. */
-export const hex = (
-	digits: number,
-	max = 2 ** (4 * digits) - 1,
-): Codec<number> => integer({ min: 0, max, hexDigits: digits });
+export const hex = (digits: number, max = 2 ** (4 * digits) - 1): Codec<number> =>
+	integer({ min: 0, max, hexDigits: digits });
 
 /** An unsigned 64-bit number. */
 export const uint64: Codec<bigint> = {

@@ -32,16 +32,7 @@ export function formatElement<T>(
 	keepEmpty = true,
 	parent?: Loose,
 ): string {
-	if (schema.resolve)
-		return formatElement(
-			name,
-			schema.resolve(),
-			value,
-			options,
-			indent,
-			keepEmpty,
-			parent,
-		);
+	if (schema.resolve) return formatElement(name, schema.resolve(), value, options, indent, keepEmpty, parent);
 	const parts: Parts = { attributes: "", text: undefined, body: "" };
 	const self = value as Loose;
 	if (schema.variants) {
@@ -54,20 +45,13 @@ export function formatElement<T>(
 	return close(name, parts, indent, keepEmpty);
 }
 
-function close(
-	name: string,
-	parts: Parts,
-	indent: number,
-	keepEmpty: boolean,
-): string {
+function close(name: string, parts: Parts, indent: number, keepEmpty: boolean): string {
 	const pad = " ".repeat(indent);
 	if (parts.body !== "")
 		return `${pad}<${name}${parts.attributes}>${parts.text ?? ""}\n${parts.body}${pad}</${name}>\n`;
 	if (parts.text !== undefined && parts.text !== "")
 		return `${pad}<${name}${parts.attributes}>${parts.text}</${name}>\n`;
-	return keepEmpty || parts.attributes !== ""
-		? `${pad}<${name}${parts.attributes}/>\n`
-		: "";
+	return keepEmpty || parts.attributes !== "" ? `${pad}<${name}${parts.attributes}/>\n` : "";
 }
 
 function formatFields(
@@ -83,16 +67,9 @@ function formatFields(
 		if (value === undefined || value === null) continue;
 		const field = fields[key] as Field;
 		if (field.when && !field.when(self, parent)) continue;
+		if (field.live && options.inactive) continue;
 		if (field.show && !field.show(self, options, parent)) continue;
-		formatField(
-			field,
-			writtenName(field, key),
-			value,
-			self,
-			parts,
-			indent,
-			options,
-		);
+		formatField(field, writtenName(field, key), value, self, parts, indent, options);
 	}
 }
 
@@ -112,35 +89,20 @@ function formatField(
 ): void {
 	switch (field.kind) {
 		case "attribute":
-			if (value !== field.absent)
-				parts.attributes += formatAttribute(name, field.codec.format(value));
+			if (value !== field.absent) parts.attributes += formatAttribute(name, field.codec.format(value));
 			break;
 		case "text":
 			parts.text = escapeXml(field.codec.format(value));
 			break;
 		case "leaf":
-			parts.body += `${" ".repeat(indent)}<${name}>${escapeXml(field.codec.format(value))}</${name}>\n`;
+			if (value !== field.absent)
+				parts.body += `${" ".repeat(indent)}<${name}>${escapeXml(field.codec.format(value))}</${name}>\n`;
 			break;
 		case "child":
-			parts.body += formatElement(
-				name,
-				field.schema,
-				value,
-				options,
-				indent,
-				field.keepEmpty ?? false,
-				self,
-			);
+			parts.body += formatElement(name, field.schema, value, options, indent, field.keepEmpty ?? false, self);
 			break;
 		case "list":
-			parts.body += formatList(
-				field,
-				name,
-				value as readonly unknown[],
-				self,
-				indent,
-				options,
-			);
+			parts.body += formatList(field, name, value as readonly unknown[], self, indent, options);
 			break;
 		case "flag":
 			if (value === true) parts.body += `${" ".repeat(indent)}<${name}/>\n`;
@@ -174,16 +136,7 @@ function formatList(
 	if (values.length === 0) return "";
 	const inner = field.inside === undefined ? indent : indent + 2;
 	let lines = "";
-	for (const value of values)
-		lines += formatElement(
-			name,
-			field.schema,
-			value,
-			options,
-			inner,
-			true,
-			self,
-		);
+	for (const value of values) lines += formatElement(name, field.schema, value, options, inner, true, self);
 	if (field.inside === undefined) return lines;
 	const pad = " ".repeat(indent);
 	return `${pad}<${field.inside}>\n${lines}${pad}</${field.inside}>\n`;

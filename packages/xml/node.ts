@@ -25,8 +25,7 @@ export function xmlElement(
 	children: readonly (XmlNode | undefined)[] = [],
 ): XmlElement {
 	const given: Record<string, string> = {};
-	for (const [key, value] of Object.entries(attributes))
-		if (value !== undefined) given[key] = String(value);
+	for (const [key, value] of Object.entries(attributes)) if (value !== undefined) given[key] = String(value);
 	return {
 		name,
 		local: name.slice(name.indexOf(":") + 1),
@@ -40,22 +39,16 @@ export function xmlElement(
 /** The text directly inside `element`, without that of its children. */
 export function textOf(element: XmlElement): string {
 	let text = "";
-	for (const child of element.children)
-		if (typeof child === "string") text += child;
+	for (const child of element.children) if (typeof child === "string") text += child;
 	return text;
 }
 
 /** The child elements of `element`, text left out. */
 export function elementsOf(element: XmlElement): XmlElement[] {
-	return element.children.filter(
-		(child): child is XmlElement => typeof child !== "string",
-	);
+	return element.children.filter((child): child is XmlElement => typeof child !== "string");
 }
 
 /** The first child element of that name in no namespace. */
-export function childNamed(
-	element: XmlElement,
-	name: string,
-): XmlElement | undefined {
+export function childNamed(element: XmlElement, name: string): XmlElement | undefined {
 	return elementsOf(element).find((child) => child.name === name);
 }

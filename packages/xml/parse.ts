@@ -28,16 +28,9 @@ interface OpenElement extends XmlElement {
  * Throws XML_ERROR with line and column for anything that is not well-formed, carries a document type
  * declaration (which is where entity bombs and external entities live), or exceeds the limits.
  */
-export function parseXml(
-	text: string,
-	what = "document",
-	limits: ParseLimits = DEFAULT_LIMITS,
-): XmlElement {
+export function parseXml(text: string, what = "document", limits: ParseLimits = DEFAULT_LIMITS): XmlElement {
 	if (text.length > limits.size)
-		throw new VirtError(
-			"XML_ERROR",
-			`${what}: ${text.length} characters, more than the ${limits.size} allowed`,
-		);
+		throw new VirtError("XML_ERROR", `${what}: ${text.length} characters, more than the ${limits.size} allowed`);
 	const parser = new SaxesParser({ xmlns: true, position: true });
 	const open: OpenElement[] = [];
 	let root: XmlElement | undefined;
@@ -45,28 +38,20 @@ export function parseXml(
 	let start = { line: 1, column: 1 };
 	const fail = (reason: string): never => {
 		const position = { line: parser.line, column: parser.columnIndex + 1 };
-		throw new VirtError(
-			"XML_ERROR",
-			`${what}, line ${position.line}, column ${position.column}: ${reason}`,
-			{
-				domain: "XML",
-				position,
-			},
-		);
+		throw new VirtError("XML_ERROR", `${what}, line ${position.line}, column ${position.column}: ${reason}`, {
+			domain: "XML",
+			position,
+		});
 	};
 	parser.on("error", (error) => fail(error.message.replace(/^\d+:\d+: /, "")));
-	parser.on("doctype", () =>
-		fail("a document type declaration is not allowed"),
-	);
+	parser.on("doctype", () => fail("a document type declaration is not allowed"));
 	parser.on("opentagstart", (tag) => {
 		start = startOf(parser.position - tag.name.length - 2);
-		if (open.length >= limits.depth)
-			fail(`elements nest deeper than ${limits.depth}`);
+		if (open.length >= limits.depth) fail(`elements nest deeper than ${limits.depth}`);
 	});
 	parser.on("opentag", (tag) => {
 		const attributes: Record<string, string> = {};
-		for (const name in tag.attributes)
-			attributes[name] = tag.attributes[name]?.value ?? "";
+		for (const name in tag.attributes) attributes[name] = tag.attributes[name]?.value ?? "";
 		const element: OpenElement = {
 			name: tag.name,
 			local: tag.local,
@@ -92,17 +77,11 @@ export function parseXml(
 }
 
 /** Line and column of offsets asked for in ascending order; the parser's own would be those of the tag's end. */
-function lineCounter(
-	text: string,
-): (offset: number) => { line: number; column: number } {
+function lineCounter(text: string): (offset: number) => { line: number; column: number } {
 	let line = 1;
 	let lineStart = 0;
 	return (offset) => {
-		for (
-			let end = text.indexOf("\n", lineStart);
-			end !== -1 && end < offset;
-			end = text.indexOf("\n", lineStart)
-		) {
+		for (let end = text.indexOf("\n", lineStart); end !== -1 && end < offset; end = text.indexOf("\n", lineStart)) {
 			line++;
 			lineStart = end + 1;
 		}

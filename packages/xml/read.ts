@@ -1,16 +1,8 @@
 // Reads a document tree by a schema, with errors that name line, element, value and what is allowed.
 
-import { VirtError } from "@virtkit/base/errors";
+import { type ErrorCode, VirtError } from "@virtkit/base/errors";
 import { type XmlElement, textOf, xmlElement } from "./node.ts";
-import type {
-	AttributeField,
-	Field,
-	Fields,
-	LeafField,
-	Loose,
-	Schema,
-	TextField,
-} from "./schema.ts";
+import type { AttributeField, Field, Fields, LeafField, Loose, Schema, TextField } from "./schema.ts";
 
 /** How a document is read. */
 export interface ReadContext {
@@ -37,13 +29,8 @@ export function positionOf(value: object): Position | undefined {
 }
 
 /** An XML_ERROR (or `code`) at the position of `at`. */
-export function documentError(
-	at: Position | undefined,
-	message: string,
-	code: ConstructorParameters<typeof VirtError>[0] = "XML_ERROR",
-): VirtError {
-	const place =
-		at && at.line > 0 ? ` (line ${at.line}, column ${at.column})` : "";
+export function documentError(at: Position | undefined, message: string, code: ErrorCode = "XML_ERROR"): VirtError {
+	const place = at && at.line > 0 ? ` (line ${at.line}, column ${at.column})` : "";
 	return new VirtError(code, `${message}${place}`, {
 		domain: "DOMAIN",
 		...(at ? { position: { line: at.line, column: at.column } } : {}),
@@ -51,18 +38,14 @@ export function documentError(
 }
 
 /** The value of `element` by `schema`. Throws XML_ERROR or the field's own code. */
-export function readElement<T>(
-	schema: Schema<T>,
-	element: XmlElement,
-	context: ReadContext = { strict: false },
-): T {
+export function readElement<T>(schema: Schema<T>, element: XmlElement, context: ReadContext = { strict: false }): T {
 	if (schema.resolve) return readElement(schema.resolve(), element, context);
 	const value: Record<string, unknown> = {};
 	POSITIONS.set(value, element);
-	const taken = context.strict ? new Taken() : undefined;
+	const taken = context.strict || schema.closed ? new Taken() : undefined;
 	readFields(schema.fields, element, value, context, taken);
 	if (schema.variants) readVariant(schema, element, value, context, taken);
-	taken?.refuseOthers(element);
+	taken?.refuseOthers(element, context.strict, schema.closed);
 	schema.onRead?.(value as T, element, context);
 	return value as T;
 }
@@ -76,14 +59,9 @@ function readVariant<T>(
 ): void {
 	const { by, of, fallback, codes } = schema.variants ?? { by: "", of: {} };
 	const word = element.attributes[by] ?? fallback;
-	const fields =
-		word === undefined || !Object.hasOwn(of, word) ? undefined : of[word];
+	const fields = word === undefined || !Object.hasOwn(of, word) ? undefined : of[word];
 	if (word === undefined)
-		throw documentError(
-			element,
-			`Missing required attribute '${by}' in element '${element.name}'`,
-			codes?.missing,
-		);
+		throw documentError(element, `Missing required attribute '${by}' in element '${element.name}'`, codes?.missing);
 	if (!fields)
 		throw invalidAttribute(
 			element,
@@ -109,33 +87,21 @@ function readFields(
 	for (const key in fields) {
 		const field = fields[key] as Field;
 		taken?.take(key, field);
+		if (field.live && !context.live) continue;
 		if (field.when && !field.when(value, context.parent)) continue;
 		const read = readField(field, field.name ?? key, element, value, context);
 		if (read === undefined) continue;
 		value[key] = read;
-		if (context.onField && isExercised(field, key, element, read))
-			context.onField(fields, key);
+		if (context.onField && isExercised(field, key, element, read)) context.onField(fields, key);
 	}
 }
 
-function isExercised(
-	field: Field,
-	key: string,
-	element: XmlElement,
-	read: unknown,
-): boolean {
-	if (field.kind === "attribute")
-		return Object.hasOwn(element.attributes, field.name ?? key);
+function isExercised(field: Field, key: string, element: XmlElement, read: unknown): boolean {
+	if (field.kind === "attribute") return Object.hasOwn(element.attributes, field.name ?? key);
 	return !(Array.isArray(read) && read.length === 0);
 }
 
-function readField(
-	field: Field,
-	name: string,
-	element: XmlElement,
-	self: Loose,
-	context: ReadContext,
-): unknown {
+function readField(field: Field, name: string, element: XmlElement, self: Loose, context: ReadContext): unknown {
 	switch (field.kind) {
 		case "attribute":
 			return readAttribute(field, name, element);
@@ -144,23 +110,19 @@ function readField(
 		case "leaf": {
 			const found = find(element, name, field.uri);
 			if (!found) return missing(field.required, name, element);
-			return readText(field, found);
+			const value = readText(field, found);
+			return field.absent !== undefined && value === field.absent ? undefined : value;
 		}
 		case "child": {
-			const found =
-				find(element, name, field.uri) ??
-				(field.implied ? xmlElement(name) : undefined);
+			const found = find(element, name, field.uri) ?? (field.implied ? xmlElement(name) : undefined);
 			if (!found) return missing(field.required, name, element);
 			return readElement(field.schema, found, { ...context, parent: self });
 		}
 		case "list": {
-			const holder =
-				field.inside === undefined ? element : find(element, field.inside);
+			const holder = field.inside === undefined ? element : find(element, field.inside);
 			if (!holder) return [];
 			const inner = { ...context, parent: self };
-			return findAll(holder, name, field.uri).map((found) =>
-				readElement(field.schema, found, inner),
-			);
+			return findAll(holder, name, field.uri).map((found) => readElement(field.schema, found, inner));
 		}
 		case "flag":
 			return find(element, name, field.uri) ? true : undefined;
@@ -171,47 +133,21 @@ function readField(
 	}
 }
 
-function missing(
-	required: boolean,
-	name: string,
-	element: XmlElement,
-): undefined {
-	if (required)
-		throw documentError(
-			element,
-			`Missing required element '${name}' in element '${element.name}'`,
-		);
+function missing(required: boolean, name: string, element: XmlElement): undefined {
+	if (required) throw documentError(element, `Missing required element '${name}' in element '${element.name}'`);
 	return undefined;
 }
 
-function readAttribute(
-	field: AttributeField<unknown>,
-	name: string,
-	element: XmlElement,
-): unknown {
-	const written = Object.hasOwn(element.attributes, name)
-		? element.attributes[name]
-		: undefined;
+function readAttribute(field: AttributeField<unknown>, name: string, element: XmlElement): unknown {
+	const written = Object.hasOwn(element.attributes, name) ? element.attributes[name] : undefined;
 	if (written === undefined) {
 		if (field.required && field.default === undefined)
-			throw documentError(
-				element,
-				`Missing required attribute '${name}' in element '${element.name}'`,
-			);
+			throw documentError(element, `Missing required attribute '${name}' in element '${element.name}'`);
 		return field.default;
 	}
 	const value = field.codec.parse(written);
-	if (value === undefined)
-		throw invalidAttribute(
-			element,
-			name,
-			written,
-			field.codec.allowed,
-			field.code,
-		);
-	return field.absent !== undefined && value === field.absent
-		? undefined
-		: value;
+	if (value === undefined) throw invalidAttribute(element, name, written, field.codec.allowed, field.code);
+	return field.absent !== undefined && value === field.absent ? undefined : value;
 }
 
 function invalidAttribute(
@@ -224,47 +160,32 @@ function invalidAttribute(
 	return documentError(
 		element,
 		`Invalid value for attribute '${name}' in element '${element.name}': '${value}'. Allowed: ${allowed}`,
-		code,
+		typeof code === "function" ? code(value) : code,
 	);
 }
 
-function readText(
-	field: TextField<unknown> | LeafField<unknown>,
-	element: XmlElement,
-): unknown {
+function readText(field: TextField<unknown> | LeafField<unknown>, element: XmlElement): unknown {
 	const written = textOf(element);
 	if (written.trim() === "" && !field.required)
-		return field.codec.parse(written) === written && written !== ""
-			? written
-			: undefined;
+		return field.codec.parse(written) === written && written !== "" ? written : undefined;
 	const value = field.codec.parse(written);
 	if (value !== undefined) return value;
 	throw documentError(
 		element,
 		`Invalid content of element '${element.name}': '${written}'. Allowed: ${field.codec.allowed}`,
-		field.code,
+		typeof field.code === "function" ? field.code(written) : field.code,
 	);
 }
 
-function find(
-	element: XmlElement,
-	name: string,
-	uri?: string,
-): XmlElement | undefined {
+function find(element: XmlElement, name: string, uri?: string): XmlElement | undefined {
 	for (const node of element.children)
-		if (typeof node !== "string" && node.local === name && node.uri === uri)
-			return node;
+		if (typeof node !== "string" && node.local === name && node.uri === uri) return node;
 	return undefined;
 }
 
-function findAll(
-	element: XmlElement,
-	name: string,
-	uri?: string,
-): XmlElement[] {
+function findAll(element: XmlElement, name: string, uri?: string): XmlElement[] {
 	return element.children.filter(
-		(node): node is XmlElement =>
-			typeof node !== "string" && node.local === name && node.uri === uri,
+		(node): node is XmlElement => typeof node !== "string" && node.local === name && node.uri === uri,
 	);
 }
 
@@ -276,39 +197,18 @@ class Taken {
 	take(key: string, field: Field): void {
 		if (field.kind === "attribute") this.attributes.add(field.name ?? key);
 		else if (field.kind === "special") {
-			for (const name of field.takes.attributes ?? [])
-				this.attributes.add(name);
+			for (const name of field.takes.attributes ?? []) this.attributes.add(name);
 			for (const name of field.takes.children ?? []) this.children.add(name);
 		} else if (field.kind !== "text")
-			this.children.add(
-				field.kind === "list" && field.inside
-					? field.inside
-					: (field.name ?? key),
-			);
+			this.children.add(field.kind === "list" && field.inside ? field.inside : (field.name ?? key));
 	}
 
-	refuseOthers(element: XmlElement): void {
-		for (const name in element.attributes)
-			if (
-				!this.attributes.has(name) &&
-				!name.startsWith("xmlns") &&
-				!name.includes(":")
-			)
-				throw documentError(
-					element,
-					`Extra attribute '${name}' in element '${element.name}'`,
-					"XML_INVALID_SCHEMA",
-				);
+	refuseOthers(element: XmlElement, strict: boolean, closed: ErrorCode = "XML_INVALID_SCHEMA"): void {
+		for (const name in strict ? element.attributes : {})
+			if (!this.attributes.has(name) && !name.startsWith("xmlns") && !name.includes(":"))
+				throw documentError(element, `Extra attribute '${name}' in element '${element.name}'`, "XML_INVALID_SCHEMA");
 		for (const node of element.children)
-			if (
-				typeof node !== "string" &&
-				node.uri === undefined &&
-				!this.children.has(node.local)
-			)
-				throw documentError(
-					node,
-					`Extra element '${node.name}' in element '${element.name}'`,
-					"XML_INVALID_SCHEMA",
-				);
+			if (typeof node !== "string" && node.uri === undefined && !this.children.has(node.local))
+				throw documentError(node, `Extra element '${node.name}' in element '${element.name}'`, closed);
 	}
 }

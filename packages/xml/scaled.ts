@@ -23,14 +23,11 @@ export interface AmountOptions {
 }
 
 /** The amount that `element` holds, in `options.unit`, rounded up. Throws XML_ERROR for what is none. */
-export function readAmount(
-	element: XmlElement,
-	options: AmountOptions = {},
-): number {
+export function readAmount(element: XmlElement, options: AmountOptions = {}, content = textOf(element)): number {
 	const { unit = "KiB", assumed = unit } = options;
 	const written = element.attributes.unit ?? assumed;
 	const factor = bytesOfUnit(written);
-	const text = textOf(element).trim();
+	const text = content.trim();
 	if (factor === undefined)
 		throw documentError(
 			element,
@@ -44,22 +41,14 @@ export function readAmount(
 		);
 	const bytes = BigInt(text) * factor;
 	if (bytes >= 1n << 64n)
-		throw documentError(
-			element,
-			`Value '${text}' (${written}) of element '${element.name}' is too large`,
-			"OVERFLOW",
-		);
+		throw documentError(element, `Value '${text}' (${written}) of element '${element.name}' is too large`, "OVERFLOW");
 	const divisor = bytesOfUnit(unit) ?? 1n;
 	return Number((bytes + divisor - 1n) / divisor);
 }
 
 /** The element's own text with its `unit` attribute, as one number. */
-export function amount(
-	options: AmountOptions & FieldOptions & { readonly required: true },
-): SpecialField<number, true>;
-export function amount(
-	options?: AmountOptions & FieldOptions,
-): SpecialField<number, false>;
+export function amount(options: AmountOptions & FieldOptions & { readonly required: true }): SpecialField<number, true>;
+export function amount(options?: AmountOptions & FieldOptions): SpecialField<number, false>;
 export function amount(
 	options: AmountOptions & FieldOptions & { readonly required?: boolean } = {},
 ): SpecialField<number> {
@@ -68,9 +57,7 @@ export function amount(
 		...rest,
 		required: true,
 		read: (element) =>
-			options.required !== true && textOf(element).trim() === ""
-				? undefined
-				: readAmount(element, options),
+			options.required !== true && textOf(element).trim() === "" ? undefined : readAmount(element, options),
 		write: (value) => ({ attributes: ` unit='${unit}'`, text: String(value) }),
 		json: { type: "integer", minimum: 0 },
 		takes: { attributes: ["unit"], text: true },
@@ -78,10 +65,7 @@ export function amount(
 }
 
 /** A child element that holds nothing but an amount. */
-export function amountLeaf(
-	name: string,
-	options: AmountOptions & FieldOptions = {},
-): SpecialField<number, false> {
+export function amountLeaf(name: string, options: AmountOptions & FieldOptions = {}): SpecialField<number, false> {
 	const { unit = "KiB", assumed: _, ...rest } = options;
 	return special<number>({
 		...rest,
@@ -89,9 +73,34 @@ export function amountLeaf(
 			const found = childNamed(element, name);
 			return found && readAmount(found, options);
 		},
-		write: (value, indent) =>
-			`${" ".repeat(indent)}<${name} unit='${unit}'>${value}</${name}>\n`,
+		write: (value, indent) => `${" ".repeat(indent)}<${name} unit='${unit}'>${value}</${name}>\n`,
 		json: { type: "integer", minimum: 0 },
 		takes: { children: [name] },
+	});
+}
+
+/** An attribute `name` that holds an amount whose unit stands in attribute `unit` beside it. */
+export function amountAttribute(
+	name: string,
+	options: AmountOptions & FieldOptions & { readonly required: true },
+): SpecialField<number, true>;
+export function amountAttribute(name: string, options?: AmountOptions & FieldOptions): SpecialField<number, false>;
+export function amountAttribute(
+	name: string,
+	options: AmountOptions & FieldOptions & { readonly required?: boolean } = {},
+): SpecialField<number> {
+	const { unit = "KiB", assumed: _, ...rest } = options;
+	return special<number>({
+		...rest,
+		required: true,
+		read: (element) => {
+			const text = element.attributes[name];
+			if (text !== undefined) return readAmount(element, options, text);
+			if (options.required !== true) return undefined;
+			throw documentError(element, `Missing required attribute '${name}' in element '${element.name}'`);
+		},
+		write: (value) => ({ attributes: ` ${name}='${value}' unit='${unit}'` }),
+		json: { type: "integer", minimum: 0 },
+		takes: { attributes: [name, "unit"] },
 	});
 }

@@ -6,16 +6,7 @@ import { integer, nonEmpty, oneOf, str, yesNo } from "./codec.ts";
 import { formatElement } from "./format.ts";
 import { parseXml } from "./parse.ts";
 import { readElement } from "./read.ts";
-import {
-	attr,
-	child,
-	element,
-	flag,
-	type Infer,
-	leaf,
-	list,
-	variants,
-} from "./schema.ts";
+import { attr, child, element, flag, type Infer, leaf, list, variants } from "./schema.ts";
 import { checkRules } from "./validate.ts";
 
 const address = variants("type", {
@@ -47,8 +38,7 @@ const thing = element(
 );
 type Thing = Infer<typeof thing>;
 
-const read = (text: string, strict = false): Thing =>
-	readElement(thing, parseXml(text), { strict });
+const read = (text: string, strict = false): Thing => readElement(thing, parseXml(text), { strict });
 
 test("a document is read to a typed value and written in the declared order", () => {
 	const value: Thing = read(

@@ -19,20 +19,17 @@ export interface FieldOptions {
 	readonly prefix?: string;
 	/** What the field is for, one sentence, for the reference. */
 	readonly doc?: string;
-	/** Error code of a value that is not allowed (XML_ERROR) . */
-	readonly code?: ErrorCode;
+	/** Error code of a value that is not allowed; XML_ERROR where absent. May depend on the text. */
+	readonly code?: ErrorCode | ((text: string) => ErrorCode);
 	/** The field exists only then: it is neither read nor written otherwise. `self` holds the fields declared before it. */
 	readonly when?: (self: Loose, parent: Loose | undefined) => boolean;
+	/** Only a running guest has it: read where the document describes one, not written as configuration. */
+	readonly live?: boolean;
 	/** Written only then, always read. */
-	readonly show?: (
-		self: Loose,
-		options: FormatOptions,
-		parent: Loose | undefined,
-	) => boolean;
+	readonly show?: (self: Loose, options: FormatOptions, parent: Loose | undefined) => boolean;
 }
 
-export interface AttributeField<T, R extends boolean = boolean>
-	extends FieldOptions {
+export interface AttributeField<T, R extends boolean = boolean> extends FieldOptions {
 	readonly kind: "attribute";
 	readonly codec: Codec<T>;
 	readonly required: R;
@@ -42,23 +39,22 @@ export interface AttributeField<T, R extends boolean = boolean>
 	readonly default?: T;
 }
 
-export interface TextField<T, R extends boolean = boolean>
-	extends FieldOptions {
+export interface TextField<T, R extends boolean = boolean> extends FieldOptions {
 	readonly kind: "text";
 	readonly codec: Codec<T>;
 	readonly required: R;
 }
 
 /** A child element that holds one text and nothing else. */
-export interface LeafField<T, R extends boolean = boolean>
-	extends FieldOptions {
+export interface LeafField<T, R extends boolean = boolean> extends FieldOptions {
 	readonly kind: "leaf";
 	readonly codec: Codec<T>;
 	readonly required: R;
+	/** Read as if it were absent, and not written. */
+	readonly absent?: T;
 }
 
-export interface ChildField<T, R extends boolean = boolean>
-	extends FieldOptions {
+export interface ChildField<T, R extends boolean = boolean> extends FieldOptions {
 	readonly kind: "child";
 	readonly schema: Schema<T>;
 	readonly required: R;
@@ -93,19 +89,13 @@ export interface Written {
 	readonly body?: string;
 }
 
-export interface SpecialField<T, R extends boolean = boolean>
-	extends FieldOptions {
+export interface SpecialField<T, R extends boolean = boolean> extends FieldOptions {
 	readonly kind: "special";
 	readonly required: R;
 	/** Reads the field from the whole element that holds it. */
 	read(element: XmlElement, context: ReadContext): T | undefined;
 	/** Lines of the field at `indent` spaces, each ending in a newline, '' for none; or what it puts into the element itself. */
-	write(
-		value: T,
-		indent: number,
-		options: FormatOptions,
-		self: Loose,
-	): string | Written;
+	write(value: T, indent: number, options: FormatOptions, self: Loose): string | Written;
 	readonly json: JsonSchema;
 	/** Attribute names and child names that the field takes from the element. */
 	readonly takes: {
@@ -130,11 +120,7 @@ export type Fields = Readonly<Record<string, Field>>;
 type FieldValue<F> =
 	F extends AttributeField<infer T>
 		? T
-		: F extends
-					| TextField<infer T>
-					| LeafField<infer T>
-					| ChildField<infer T>
-					| SpecialField<infer T>
+		: F extends TextField<infer T> | LeafField<infer T> | ChildField<infer T> | SpecialField<infer T>
 			? T
 			: F extends ListField<infer T>
 				? T[]
@@ -189,6 +175,8 @@ export interface Schema<T> {
 	/** Runs right after reading, on the value as read; may normalise it or throw. */
 	onRead?(value: T, element: XmlElement, context: ReadContext): void;
 	readonly doc?: string;
+	/** Child elements that are not declared are refused with this code, always; ignored where absent. */
+	readonly closed?: ErrorCode;
 	/** Resolves a schema that is declared later (recursion). */
 	readonly resolve?: () => Schema<T>;
 }
@@ -199,6 +187,7 @@ export type Infer<S> = S extends Schema<infer T> ? T : never;
 interface SchemaOptions<T> {
 	readonly doc?: string;
 	readonly rules?: readonly Rule<T>[];
+	readonly closed?: ErrorCode;
 	onRead?(value: T, element: XmlElement, context: ReadContext): void;
 }
 
@@ -212,9 +201,7 @@ export function element<const F extends Fields>(
 }
 
 type VariantValue<B extends string, V, C> = {
-	[K in keyof V]: Simplify<
-		{ [P in B]: K } & FieldsValue<C> & FieldsValue<V[K]>
-	>;
+	[K in keyof V]: Simplify<{ [P in B]: K } & FieldsValue<C> & FieldsValue<V[K]>>;
 }[keyof V];
 
 /** An element whose attribute `by` decides its other fields: a discriminated union on it. */
@@ -238,9 +225,7 @@ export function variants<
 		...(fallback === undefined ? {} : { fallback }),
 		...(codes === undefined ? {} : { codes }),
 	};
-	return { fields: common, variants: variant, rules, ...rest } as Schema<
-		VariantValue<B, V, C>
-	>;
+	return { fields: common, variants: variant, rules, ...rest } as Schema<VariantValue<B, V, C>>;
 }
 
 /** A schema declared elsewhere or later, for recursion; its type must be written out. */
@@ -251,18 +236,9 @@ export function lazy<T>(resolve: () => Schema<T>): Schema<T> {
 type Opts<T> = FieldOptions & T;
 
 /** An attribute. */
-export function attr<T>(
-	codec: Codec<T>,
-	options: Opts<{ required: true }>,
-): AttributeField<T, true>;
-export function attr<T>(
-	codec: Codec<T>,
-	options: Opts<{ default: NoInfer<T> }>,
-): AttributeField<T, true>;
-export function attr<T>(
-	codec: Codec<T>,
-	options?: Opts<{ absent?: NoInfer<T> }>,
-): AttributeField<T, false>;
+export function attr<T>(codec: Codec<T>, options: Opts<{ required: true }>): AttributeField<T, true>;
+export function attr<T>(codec: Codec<T>, options: Opts<{ default: NoInfer<T> }>): AttributeField<T, true>;
+export function attr<T>(codec: Codec<T>, options?: Opts<{ absent?: NoInfer<T> }>): AttributeField<T, false>;
 export function attr<T>(
 	codec: Codec<T>,
 	options: Opts<{ required?: boolean; absent?: T; default?: T }> = {},
@@ -276,18 +252,9 @@ export function attr<T>(
 }
 
 /** The element's own text. */
-export function text<T>(
-	codec: Codec<T>,
-	options: Opts<{ required: true }>,
-): TextField<T, true>;
-export function text<T>(
-	codec: Codec<T>,
-	options?: FieldOptions,
-): TextField<T, false>;
-export function text<T>(
-	codec: Codec<T>,
-	options: Opts<{ required?: boolean }> = {},
-): TextField<T> {
+export function text<T>(codec: Codec<T>, options: Opts<{ required: true }>): TextField<T, true>;
+export function text<T>(codec: Codec<T>, options?: FieldOptions): TextField<T, false>;
+export function text<T>(codec: Codec<T>, options: Opts<{ required?: boolean }> = {}): TextField<T> {
 	return { kind: "text", codec, required: false, ...options };
 }
 
@@ -296,10 +263,7 @@ export function child<T>(
 	schema: Schema<T>,
 	options: Opts<{ required: true; keepEmpty?: boolean; implied?: boolean }>,
 ): ChildField<T, true>;
-export function child<T>(
-	schema: Schema<T>,
-	options?: Opts<{ keepEmpty?: boolean }>,
-): ChildField<T, false>;
+export function child<T>(schema: Schema<T>, options?: Opts<{ keepEmpty?: boolean }>): ChildField<T, false>;
 export function child<T>(
 	schema: Schema<T>,
 	options: Opts<{
@@ -312,10 +276,7 @@ export function child<T>(
 }
 
 /** Child elements of one name, any number of them; `inside` names an element around them all. */
-export function list<T>(
-	schema: Schema<T>,
-	options: Opts<{ inside?: string }> = {},
-): ListField<T> {
+export function list<T>(schema: Schema<T>, options: Opts<{ inside?: string }> = {}): ListField<T> {
 	return { kind: "list", schema, required: true, ...options };
 }
 
@@ -330,18 +291,9 @@ export function raw(options: FieldOptions = {}): RawField {
 }
 
 /** A child element that holds nothing but one text: read and written as that text's value. */
-export function leaf<T>(
-	codec: Codec<T>,
-	options: Opts<{ required: true }>,
-): LeafField<T, true>;
-export function leaf<T>(
-	codec: Codec<T>,
-	options?: FieldOptions,
-): LeafField<T, false>;
-export function leaf<T>(
-	codec: Codec<T>,
-	options: Opts<{ required?: boolean }> = {},
-): LeafField<T> {
+export function leaf<T>(codec: Codec<T>, options: Opts<{ required: true }>): LeafField<T, true>;
+export function leaf<T>(codec: Codec<T>, options?: Opts<{ absent?: T }>): LeafField<T, false>;
+export function leaf<T>(codec: Codec<T>, options: Opts<{ required?: boolean; absent?: T }> = {}): LeafField<T> {
 	return { kind: "leaf", codec, required: false, ...options };
 }
 
@@ -349,9 +301,7 @@ export function leaf<T>(
 export function special<T>(
 	options: Omit<SpecialField<T>, "kind" | "required"> & { required: true },
 ): SpecialField<T, true>;
-export function special<T>(
-	options: Omit<SpecialField<T>, "kind" | "required">,
-): SpecialField<T, false>;
+export function special<T>(options: Omit<SpecialField<T>, "kind" | "required">): SpecialField<T, false>;
 export function special<T>(
 	options: Omit<SpecialField<T>, "kind" | "required"> & { required?: boolean },
 ): SpecialField<T> {

@@ -11,16 +11,11 @@ export function findBrokenRule<T>(
 	root: Loose = value as Loose,
 	parent?: Loose,
 ): VirtError | undefined {
-	if (schema.resolve)
-		return findBrokenRule(schema.resolve(), value, root, parent);
+	if (schema.resolve) return findBrokenRule(schema.resolve(), value, root, parent);
 	const self = value as Loose;
 	for (const rule of schema.rules)
-		if (rule.broken(value, root, parent))
-			return documentError(positionOf(self), rule.message(value), rule.code);
-	return (
-		brokenIn(schema.fields, self, root) ??
-		brokenIn(variantFields(schema, self), self, root)
-	);
+		if (rule.broken(value, root, parent)) return documentError(positionOf(self), rule.message(value), rule.code);
+	return brokenIn(schema.fields, self, root) ?? brokenIn(variantFields(schema, self), self, root);
 }
 
 /** Throws the first broken rule. */
@@ -31,29 +26,15 @@ export function checkRules<T>(schema: Schema<T>, value: T): void {
 
 function variantFields(schema: Schema<unknown>, self: Loose): Fields {
 	if (!schema.variants) return {};
-	return (
-		schema.variants.of[
-			String(self[schema.variants.by] ?? schema.variants.fallback)
-		] ?? {}
-	);
+	return schema.variants.of[String(self[schema.variants.by] ?? schema.variants.fallback)] ?? {};
 }
 
-function brokenIn(
-	fields: Fields,
-	self: Loose,
-	root: Loose,
-): VirtError | undefined {
+function brokenIn(fields: Fields, self: Loose, root: Loose): VirtError | undefined {
 	for (const key in fields) {
 		const field = fields[key] as Field;
 		const value = self[key];
-		if (
-			value === undefined ||
-			(field.kind !== "child" && field.kind !== "list")
-		)
-			continue;
-		for (const one of field.kind === "list"
-			? (value as readonly unknown[])
-			: [value]) {
+		if (value === undefined || (field.kind !== "child" && field.kind !== "list")) continue;
+		for (const one of field.kind === "list" ? (value as readonly unknown[]) : [value]) {
 			const broken = findBrokenRule(field.schema, one, root, self);
 			if (broken) return broken;
 		}

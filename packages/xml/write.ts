@@ -13,9 +13,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** `text` with XML's five special characters as entities, as libvirt escapes both attributes and content. */
 export function escapeXml(text: string): string {
-	return SPECIAL.test(text)
-		? text.replace(/[&<>'"]/g, (character) => ENTITIES[character] ?? character)
-		: text;
+	return SPECIAL.test(text) ? text.replace(/[&<>'"]/g, (character) => ENTITIES[character] ?? character) : text;
 }
 
 /** ` name='value'`. */
@@ -23,8 +21,7 @@ export function formatAttribute(name: string, value: string): string {
 	return ` ${name}='${escapeXml(value)}'`;
 }
 
-const isBlank = (node: XmlNode): boolean =>
-	typeof node === "string" && node.trim() === "";
+const isBlank = (node: XmlNode): boolean => typeof node === "string" && node.trim() === "";
 
 /**
  * `element` as text, starting at `indent` spaces, ending in a newline.
@@ -34,21 +31,14 @@ const isBlank = (node: XmlNode): boolean =>
 export function writeXml(element: XmlElement, indent = 0): string {
 	const pad = " ".repeat(indent);
 	let tag = `${pad}<${element.name}`;
-	for (const name in element.attributes)
-		tag += formatAttribute(name, element.attributes[name] ?? "");
+	for (const name in element.attributes) tag += formatAttribute(name, element.attributes[name] ?? "");
 	const blank = element.children.every(isBlank);
 	if (blank && element.children.length === 0) return `${tag}/>\n`;
-	const hasText = element.children.some(
-		(child) => typeof child === "string" && !isBlank(child),
-	);
-	const hasElements = element.children.some(
-		(child) => typeof child !== "string",
-	);
-	if (hasText || !hasElements)
-		return `${tag}>${element.children.map(writeInline).join("")}</${element.name}>\n`;
+	const hasText = element.children.some((child) => typeof child === "string" && !isBlank(child));
+	const hasElements = element.children.some((child) => typeof child !== "string");
+	if (hasText || !hasElements) return `${tag}>${element.children.map(writeInline).join("")}</${element.name}>\n`;
 	let body = "";
-	for (const child of element.children)
-		if (typeof child !== "string") body += writeXml(child, indent + 2);
+	for (const child of element.children) if (typeof child !== "string") body += writeXml(child, indent + 2);
 	return `${tag}>\n${body}${pad}</${element.name}>\n`;
 }
 
