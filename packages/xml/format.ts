@@ -136,7 +136,9 @@ function formatList(
 	if (values.length === 0) return "";
 	const inner = field.inside === undefined ? indent : indent + 2;
 	let lines = "";
-	for (const value of values) lines += formatElement(name, field.schema, value, options, inner, true, self);
+	for (const value of values)
+		if (field.showItem?.(value as Loose, options) !== false)
+			lines += formatElement(name, field.schema, value, options, inner, true, self);
 	if (field.inside === undefined) return lines;
 	const pad = " ".repeat(indent);
 	return `${pad}<${field.inside}>\n${lines}${pad}</${field.inside}>\n`;

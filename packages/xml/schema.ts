@@ -2,9 +2,9 @@
 
 import type { ErrorCode } from "@virtkit/base/errors";
 import type { Codec, JsonSchema } from "./codec.ts";
+import type { FormatOptions } from "./format.ts";
 import type { XmlElement } from "./node.ts";
 import type { ReadContext } from "./read.ts";
-import type { FormatOptions } from "./format.ts";
 
 /** An element's value, seen without its type: what conditions on siblings and parents look at. */
 export type Loose = Readonly<Record<string, unknown>>;
@@ -69,6 +69,8 @@ export interface ListField<T> extends FieldOptions {
 	readonly schema: Schema<T>;
 	/** Element around the whole list, absent where the list is empty. */
 	readonly inside?: string;
+	/** Members that are written. */
+	readonly showItem?: (item: Loose, options: FormatOptions) => boolean;
 	readonly required: true;
 }
 
@@ -276,7 +278,10 @@ export function child<T>(
 }
 
 /** Child elements of one name, any number of them; `inside` names an element around them all. */
-export function list<T>(schema: Schema<T>, options: Opts<{ inside?: string }> = {}): ListField<T> {
+export function list<T>(
+	schema: Schema<T>,
+	options: Opts<Pick<ListField<T>, "inside" | "showItem">> = {},
+): ListField<T> {
 	return { kind: "list", schema, required: true, ...options };
 }
 

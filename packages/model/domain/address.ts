@@ -3,15 +3,7 @@
 import type { Codec } from "@virtkit/xml/codec";
 import { hex, integer, onOff, uint } from "@virtkit/xml/codec";
 import { documentError, positionOf } from "@virtkit/xml/read";
-import {
-	attr,
-	child,
-	element,
-	type Infer,
-	type Loose,
-	type Schema,
-	variants,
-} from "@virtkit/xml/schema";
+import { attr, child, element, type Infer, type Loose, type Schema, variants } from "@virtkit/xml/schema";
 
 /** Nesting of USB hubs that a port path may name (VIR_DOMAIN_DEVICE_USB_MAX_PORT_DEPTH). */
 export const USB_MAX_PORT_DEPTH = 4;
@@ -23,11 +15,7 @@ export const usbPort: Codec<number[]> = {
 	parse: (text) => {
 		if (!USB_PORT.test(text)) return undefined;
 		const ports = text.replace(/\.$/, "").split(".").map(Number);
-		if (
-			ports.length > USB_MAX_PORT_DEPTH ||
-			ports.some((port) => port > 0xffffffff)
-		)
-			return undefined;
+		if (ports.length > USB_MAX_PORT_DEPTH || ports.some((port) => port > 0xffffffff)) return undefined;
 		const end = ports.indexOf(0);
 		return end === -1 ? ports : ports.slice(0, end);
 	},
@@ -190,10 +178,7 @@ function checkAddress(value: AddressDef): void {
 	if (value.type === "pci") checkPci(value);
 	else if (value.type === "ccw") checkCcw(value);
 	else if (value.type === "virtio-s390")
-		throw documentError(
-			positionOf(value),
-			"virtio-s390 bus doesn't have an address",
-		);
+		throw documentError(positionOf(value), "virtio-s390 bus doesn't have an address");
 }
 
 function checkPci(value: PciAddress): void {
@@ -212,9 +197,7 @@ function checkPci(value: PciAddress): void {
 
 function checkCcw(value: CcwAddress): void {
 	const { cssid = 0, ssid = 0, devno = 0 } = value;
-	const given = [value.cssid, value.ssid, value.devno].filter(
-		(part) => part !== undefined,
-	).length;
+	const given = [value.cssid, value.ssid, value.devno].filter((part) => part !== undefined).length;
 	if (cssid > CCW_MAX.cssid || ssid > CCW_MAX.ssid || devno > CCW_MAX.devno)
 		throw documentError(
 			positionOf(value),

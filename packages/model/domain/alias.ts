@@ -14,16 +14,12 @@ export function isUserAlias(alias: string | undefined): boolean {
 /** The device's id. One that is not the user's own is only read and written of running guests. */
 export const alias: SpecialField<string, false> = special<string>({
 	doc: "Id of the device; names that start with ua- are the user's own and are kept.",
-	show: (self, options) =>
-		options.inactive !== true || isUserAlias(String(self.alias)),
+	show: (self, options) => options.inactive !== true || isUserAlias(String(self.alias)),
 	read: (element, context) => {
 		const name = childNamed(element, "alias")?.attributes.name;
-		return name !== undefined && (context.live || USER_ALIAS.test(name))
-			? name
-			: undefined;
+		return name !== undefined && (context.live || USER_ALIAS.test(name)) ? name : undefined;
 	},
-	write: (name, indent) =>
-		`${" ".repeat(indent)}<alias${formatAttribute("name", name)}/>\n`,
+	write: (name, indent) => `${" ".repeat(indent)}<alias${formatAttribute("name", name)}/>\n`,
 	json: { type: "string" },
 	takes: { children: ["alias"] },
 });

@@ -10,10 +10,8 @@ import { alias } from "./alias.ts";
 const positive = integer({ min: 1, max: 0xffffffff });
 
 /** The name that s390x firmware is told: up to eight of A–Z, 0–9, dot and blank. */
-export const loadparm = matching(
-	/^[a-zA-Z0-9. ]{1,8}$/,
-	"1 to 8 letters, digits, dots or blanks",
-	(text) => text.toUpperCase(),
+export const loadparm = matching(/^[a-zA-Z0-9. ]{1,8}$/, "1 to 8 letters, digits, dots or blanks", (text) =>
+	text.toUpperCase(),
 );
 
 /** The device's place in the order in which firmware tries devices. */
@@ -41,10 +39,7 @@ export const rom = element(
 	},
 	{
 		onRead: (value) => {
-			if (
-				value.enabled === false &&
-				(value.bar !== undefined || value.file !== undefined)
-			)
+			if (value.enabled === false && (value.bar !== undefined || value.file !== undefined))
 				throw documentError(
 					positionOf(value),
 					"ROM tuning is not supported when ROM is disabled",

@@ -1,14 +1,11 @@
 // The domain document: the whole definition of one guest, from which everything else about it follows.
 
-import { int, nonEmpty, oneOf, str } from "@virtkit/xml/codec";
+import { int, nonEmpty, oneOf } from "@virtkit/xml/codec";
 import { type FormatOptions, formatElement } from "@virtkit/xml/format";
 import { parseXml } from "@virtkit/xml/parse";
-import {
-	documentError,
-	type ReadContext,
-	readElement,
-} from "@virtkit/xml/read";
+import { documentError, type ReadContext, readElement } from "@virtkit/xml/read";
 import { attr, child, element, type Infer, leaf } from "@virtkit/xml/schema";
+import { devices } from "./devices.ts";
 
 /** Hypervisors that libvirt's domain format names (virDomainVirtType). */
 export const DOMAIN_TYPES = [
@@ -28,11 +25,6 @@ export const DOMAIN_TYPES = [
 	"bhyve",
 	"vz",
 ] as const;
-
-/** The guest's devices, in libvirt's order. */
-export const devices = element({
-	emulator: leaf(str, { doc: "Path of the emulator that runs the guest." }),
-});
 
 export const domain = element({
 	type: attr(oneOf(...DOMAIN_TYPES), {
@@ -54,32 +46,15 @@ export const domain = element({
 
 /** A guest's whole definition. */
 export type DomainDef = Infer<typeof domain>;
-/** The guest's devices. */
-export type DevicesDef = Infer<typeof devices>;
 
 /** The definition that `text` spells. Throws XML_ERROR, or the code libvirt has for the mistake, with line and column. */
-export function parseDomain(
-	text: string,
-	context: ReadContext = { strict: false },
-): DomainDef {
+export function parseDomain(text: string, context: ReadContext = { strict: false }): DomainDef {
 	const root = parseXml(text, "domain definition");
-	if (root.name !== "domain")
-		throw documentError(
-			root,
-			`unexpected root element <${root.name}>, expecting <domain>`,
-		);
+	if (root.name !== "domain") throw documentError(root, `unexpected root element <${root.name}>, expecting <domain>`);
 	return readElement(domain, root, context);
 }
 
 /** `def` as libvirt prints it. */
-export function formatDomain(
-	def: DomainDef,
-	options: FormatOptions = {},
-): string {
-	return formatElement(
-		"domain",
-		domain,
-		def,
-		def.id === undefined ? { ...options, inactive: true } : options,
-	);
+export function formatDomain(def: DomainDef, options: FormatOptions = {}): string {
+	return formatElement("domain", domain, def, def.id === undefined ? { ...options, inactive: true } : options);
 }
