@@ -1,0 +1,30 @@
+// Every handler there is, over one hypervisor driver: what the daemon hands to the server.
+
+import type { Hypervisor } from "@virtkit/core/hypervisor";
+import type { ProgramHandlers } from "../handler.ts";
+import { connectHandlers } from "./connect.ts";
+import { domainHandlers } from "./domain.ts";
+import { domainDeviceHandlers } from "./domain-device.ts";
+import { domainEventHandlers } from "./domain-event.ts";
+import { domainInfoHandlers } from "./domain-info.ts";
+import { domainSaveHandlers } from "./domain-save.ts";
+import { domainTuningHandlers } from "./domain-tuning.ts";
+import { nodeHandlers } from "./node.ts";
+import { qemuHandlers } from "./qemu.ts";
+
+/** The programs' procedures that are handled; the server answers the others with libvirt's "not supported". */
+export function allHandlers(hypervisor: Hypervisor): ProgramHandlers {
+	return {
+		remote: {
+			...connectHandlers(hypervisor),
+			...nodeHandlers(hypervisor),
+			...domainHandlers(hypervisor),
+			...domainSaveHandlers(hypervisor),
+			...domainInfoHandlers(hypervisor),
+			...domainTuningHandlers(hypervisor),
+			...domainDeviceHandlers(hypervisor),
+			...domainEventHandlers(hypervisor),
+		},
+		qemu: qemuHandlers(hypervisor),
+	};
+}

@@ -1,0 +1,87 @@
+// The connection: opening it, and what it tells about the hypervisor and the host's abilities.
+
+import { VirtError } from "@virtkit/base/errors";
+import type { HostOperations } from "@virtkit/core/host-operations";
+import type { Hypervisor } from "@virtkit/core/hypervisor";
+import type { Handlers } from "../handler.ts";
+import { after } from "./domain-call.ts";
+
+/** The driver's host operation, bound, or the error that says it has none. */
+export function hostOperation<N extends keyof HostOperations>(
+	hypervisor: Hypervisor,
+	name: N,
+	api: string,
+): HostOperations[N] {
+	const operation = hypervisor.host[name];
+	if (!operation) throw new VirtError("NO_SUPPORT", api);
+	return operation;
+}
+
+/** What the daemon answers for libvirt's own version: 9.0.0, the release whose behaviour it keeps to. */
+export const LIBVIRT_VERSION = 9_000_000n;
+
+/** VIR_CONNECT_RO */
+const OPEN_READ_ONLY = 1;
+
+/**
+ * Abilities of the daemon itself, by virDrvFeature number: string parameters 9, event callbacks 14, close callback 15,
+ * network updates in the right order 16.
+ */
+const DAEMON_FEATURES: ReadonlySet<number> = new Set([9, 14, 15, 16]);
+
+const given = (value: string | null): string | undefined => value ?? undefined;
+
+export function connectHandlers(hypervisor: Hypervisor): Handlers {
+	const host = <N extends keyof HostOperations>(name: N, api: string): HostOperations[N] =>
+		hostOperation(hypervisor, name, api);
+	return {
+		CONNECT_OPEN: ({ client }, { flags }) => {
+			if (flags & OPEN_READ_ONLY) client.readOnly = true;
+			client.state.set("open", true);
+		},
+		CONNECT_CLOSE: () => undefined,
+		CONNECT_SUPPORTS_FEATURE: (_, { feature }) => ({
+			supported: DAEMON_FEATURES.has(feature) || hypervisor.host.supportsFeature?.(feature) ? 1 : 0,
+		}),
+		CONNECT_GET_TYPE: () => ({ type: host("type", "virConnectGetType")() }),
+		CONNECT_GET_VERSION: () => after(host("version", "virConnectGetVersion")(), (hvVer) => ({ hvVer })),
+		CONNECT_GET_LIB_VERSION: () => ({ libVer: LIBVIRT_VERSION }),
+		CONNECT_GET_HOSTNAME: () => ({
+			hostname: host("hostname", "virConnectGetHostname")(),
+		}),
+		CONNECT_GET_URI: () => ({ uri: host("uri", "virConnectGetURI")() }),
+		CONNECT_GET_MAX_VCPUS: (_, { type }) =>
+			after(host("maxVcpus", "virConnectGetMaxVcpus")(given(type)), (maxVcpus) => ({ maxVcpus })),
+		CONNECT_IS_SECURE: ({ client }) => ({
+			secure: client.identity.transport === "tcp" ? 0 : 1,
+		}),
+		CONNECT_GET_CAPABILITIES: () =>
+			after(host("capabilities", "virConnectGetCapabilities")(), (capabilities) => ({ capabilities })),
+		CONNECT_GET_DOMAIN_CAPABILITIES: (_, { emulatorbin, arch, machine, virttype, flags }) => {
+			const request = {
+				...(emulatorbin === null ? {} : { emulator: emulatorbin }),
+				...(arch === null ? {} : { arch }),
+				...(machine === null ? {} : { machine }),
+				...(virttype === null ? {} : { virtType: virttype }),
+			};
+			return after(host("domainCapabilities", "virConnectGetDomainCapabilities")(request, flags), (capabilities) => ({
+				capabilities,
+			}));
+		},
+		CONNECT_GET_CPU_MODEL_NAMES: (_, { arch, needResults, flags }) =>
+			after(host("cpuModels", "virConnectGetCPUModelNames")(arch, flags), (models) => ({
+				models: needResults ? [...models] : [],
+				ret: models.length,
+			})),
+		CONNECT_GET_SYSINFO: (_, { flags }) =>
+			after(host("sysinfo", "virConnectGetSysinfo")(flags), (sysinfo) => ({
+				sysinfo,
+			})),
+		CONNECT_COMPARE_CPU: (_, { xml, flags }) =>
+			after(host("compareCpu", "virConnectCompareCPU")(xml, flags), (result) => ({ result })),
+		CONNECT_BASELINE_CPU: (_, { xmlCPUs, flags }) =>
+			after(host("baselineCpu", "virConnectBaselineCPU")(xmlCPUs, flags), (cpu) => ({ cpu })),
+		CONNECT_REGISTER_CLOSE_CALLBACK: () => undefined,
+		CONNECT_UNREGISTER_CLOSE_CALLBACK: () => undefined,
+	};
+}

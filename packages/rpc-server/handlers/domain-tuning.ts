@@ -1,0 +1,101 @@
+// What a domain may use: memory, vCPUs, pinning, scheduling.
+
+import type { Hypervisor } from "@virtkit/core/hypervisor";
+import type { Handlers } from "../handler.ts";
+import { decodeCpuMap, encodeCpuMap, nothing, onDomain, wireParameters } from "./domain-call.ts";
+
+/** VIR_DOMAIN_AFFECT_LIVE, what calls without flags mean; and VIR_DOMAIN_MEM_MAXIMUM. */
+const LIVE = 1;
+const MEMORY_MAXIMUM = 4;
+
+export function domainTuningHandlers(hypervisor: Hypervisor): Handlers {
+	return {
+		...memory(hypervisor),
+		...vcpus(hypervisor),
+		...pinning(hypervisor),
+		...scheduling(hypervisor),
+	};
+}
+
+function memory(hypervisor: Hypervisor): Handlers {
+	const on = onDomain(hypervisor);
+	return {
+		DOMAIN_GET_MAX_MEMORY: (context, { dom }) => on(context, dom, "maxMemory", 0, (kib) => ({ memory: kib })),
+		DOMAIN_SET_MAX_MEMORY: (context, { dom, memory: kib }) =>
+			on(context, dom, "setMemory", MEMORY_MAXIMUM, nothing, kib),
+		DOMAIN_SET_MEMORY: (context, { dom, memory: kib }) => on(context, dom, "setMemory", LIVE, nothing, kib),
+		DOMAIN_SET_MEMORY_FLAGS: (context, { dom, memory: kib, flags }) =>
+			on(context, dom, "setMemory", flags, nothing, kib),
+	};
+}
+
+function vcpus(hypervisor: Hypervisor): Handlers {
+	const on = onDomain(hypervisor);
+	return {
+		DOMAIN_GET_MAX_VCPUS: (context, { dom }) => on(context, dom, "maxVcpus", 0, (num) => ({ num })),
+		DOMAIN_SET_VCPUS: (context, { dom, nvcpus }) => on(context, dom, "setVcpus", LIVE, nothing, nvcpus),
+		DOMAIN_SET_VCPUS_FLAGS: (context, { dom, nvcpus, flags }) => on(context, dom, "setVcpus", flags, nothing, nvcpus),
+		DOMAIN_GET_VCPUS_FLAGS: (context, { dom, flags }) => on(context, dom, "vcpuCount", flags, (num) => ({ num })),
+		DOMAIN_GET_VCPUS: (context, { dom, maxinfo, maplen }) =>
+			on(context, dom, "vcpus", 0, (all) => {
+				const shown = all.slice(0, maxinfo);
+				return {
+					info: shown.map(({ number, state, cpuTime, cpu }) => ({
+						number,
+						state,
+						cpuTime,
+						cpu,
+					})),
+					cpumaps: Buffer.concat(shown.map(({ affinity }) => encodeCpuMap(affinity, maplen))),
+				};
+			}),
+	};
+}
+
+function pinning(hypervisor: Hypervisor): Handlers {
+	const on = onDomain(hypervisor);
+	return {
+		DOMAIN_PIN_VCPU: (context, { dom, vcpu, cpumap }) =>
+			on(context, dom, "pinVcpu", LIVE, nothing, vcpu, decodeCpuMap(cpumap)),
+		DOMAIN_PIN_VCPU_FLAGS: (context, { dom, vcpu, cpumap, flags }) =>
+			on(context, dom, "pinVcpu", flags, nothing, vcpu, decodeCpuMap(cpumap)),
+		DOMAIN_GET_VCPU_PIN_INFO: (context, { dom, ncpumaps, maplen, flags }) =>
+			on(context, dom, "vcpuPins", flags, (pins) => {
+				const shown = pins.slice(0, ncpumaps);
+				return {
+					cpumaps: Buffer.concat(shown.map((cpus) => encodeCpuMap(cpus, maplen))),
+					num: shown.length,
+				};
+			}),
+		DOMAIN_PIN_EMULATOR: (context, { dom, cpumap, flags }) =>
+			on(context, dom, "pinEmulator", flags, nothing, decodeCpuMap(cpumap)),
+		DOMAIN_GET_EMULATOR_PIN_INFO: (context, { dom, maplen, flags }) =>
+			on(context, dom, "emulatorPin", flags, (cpus) => ({
+				cpumaps: encodeCpuMap(cpus, maplen),
+				ret: 1,
+			})),
+	};
+}
+
+function scheduling(hypervisor: Hypervisor): Handlers {
+	const on = onDomain(hypervisor);
+	return {
+		DOMAIN_GET_SCHEDULER_TYPE: (context, { dom }) =>
+			on(context, dom, "schedulerType", 0, ({ type, parameters }) => ({
+				type,
+				nparams: parameters,
+			})),
+		DOMAIN_GET_SCHEDULER_PARAMETERS: (context, { dom, nparams }) =>
+			on(context, dom, "schedulerParameters", 0, (params) => ({
+				params: wireParameters(params.slice(0, nparams)),
+			})),
+		DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS: (context, { dom, nparams, flags }) =>
+			on(context, dom, "schedulerParameters", flags, (params) => ({
+				params: wireParameters(params.slice(0, nparams)),
+			})),
+		DOMAIN_SET_SCHEDULER_PARAMETERS: (context, { dom, params }) =>
+			on(context, dom, "setSchedulerParameters", LIVE, nothing, params),
+		DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS: (context, { dom, params, flags }) =>
+			on(context, dom, "setSchedulerParameters", flags, nothing, params),
+	};
+}
