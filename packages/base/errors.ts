@@ -30,15 +30,8 @@ export class VirtError extends Error {
 	readonly int2: number;
 	readonly position: VirtErrorOptions["position"];
 
-	constructor(
-		code: ErrorCode,
-		detail?: string,
-		options: VirtErrorOptions = {},
-	) {
-		super(
-			formatErrorMessage(code, detail),
-			options.cause === undefined ? undefined : { cause: options.cause },
-		);
+	constructor(code: ErrorCode, detail?: string, options: VirtErrorOptions = {}) {
+		super(formatErrorMessage(code, detail), options.cause === undefined ? undefined : { cause: options.cause });
 		this.code = code;
 		this.detail = detail;
 		this.domain = options.domain ?? "QEMU";
@@ -81,9 +74,5 @@ export function errorCodeOf(number: number): ErrorCode {
 /** Any thrown value as a VirtError: ours unchanged, anything else an internal error that keeps its cause. */
 export function toVirtError(thrown: unknown): VirtError {
 	if (thrown instanceof VirtError) return thrown;
-	return new VirtError(
-		"INTERNAL_ERROR",
-		thrown instanceof Error ? thrown.message : String(thrown),
-		{ cause: thrown },
-	);
+	return new VirtError("INTERNAL_ERROR", thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });
 }

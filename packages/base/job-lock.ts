@@ -17,11 +17,7 @@ export type AsyncJobKind =
 	| "backup";
 
 /** Kinds that pass while an asynchronous job runs: libvirt's default mask, and what a job may add to it. */
-const PASSES_ASYNC: ReadonlySet<JobKind> = new Set([
-	"destroy",
-	"abort",
-	"query",
-]);
+const PASSES_ASYNC: ReadonlySet<JobKind> = new Set(["destroy", "abort", "query"]);
 
 /** libvirt waits this long for the lock before it gives up (QEMU_JOB_WAIT_TIME). */
 export const JOB_WAIT_MS = 30_000;
@@ -40,9 +36,7 @@ interface Waiter extends Request {
 /** The job lock of one domain. */
 export class JobLock {
 	#holder: { kind: JobKind; what: string } | undefined;
-	#async:
-		| { kind: AsyncJobKind; what: string; passes: ReadonlySet<JobKind> }
-		| undefined;
+	#async: { kind: AsyncJobKind; what: string; passes: ReadonlySet<JobKind> } | undefined;
 	#waiting: Waiter[] = [];
 
 	/** The asynchronous job that runs, for domjobinfo and for the legality of others. */
@@ -126,11 +120,7 @@ export class JobLock {
 		}
 	}
 
-	#wait(
-		request: Request,
-		what: string,
-		options: { signal?: AbortSignal; waitMs?: number },
-	): Promise<void> {
+	#wait(request: Request, what: string, options: { signal?: AbortSignal; waitMs?: number }): Promise<void> {
 		const { promise, resolve, reject } = Promise.withResolvers<void>();
 		const holder = this.#async?.what ?? this.#holder?.what ?? "another job";
 		const waiter: Waiter = { ...request, grant: () => finish(resolve) };
@@ -146,12 +136,7 @@ export class JobLock {
 		const onAbort = (): void => giveUp(options.signal?.reason);
 		const timer = setTimeout(
 			() =>
-				giveUp(
-					new VirtError(
-						"OPERATION_TIMEOUT",
-						`cannot acquire state change lock (held by ${holder}) for ${what}`,
-					),
-				),
+				giveUp(new VirtError("OPERATION_TIMEOUT", `cannot acquire state change lock (held by ${holder}) for ${what}`)),
 			options.waitMs ?? JOB_WAIT_MS,
 		);
 		timer.unref();

@@ -27,15 +27,9 @@ export class UndoStack implements AsyncDisposable {
 			try {
 				await step.undo();
 			} catch (error) {
-				failures.push(
-					new Error(`undoing ${step.what} failed`, { cause: error }),
-				);
+				failures.push(new Error(`undoing ${step.what} failed`, { cause: error }));
 			}
 		}
-		if (failures.length > 0)
-			throw new AggregateError(
-				failures,
-				failures.map((failure) => failure.message).join("; "),
-			);
+		if (failures.length > 0) throw new AggregateError(failures, failures.map((failure) => failure.message).join("; "));
 	}
 }

@@ -1,8 +1,8 @@
 // The hypervisor interface for domains: what every driver may offer and every front-end may ask, one member an operation.
 
 import type { Duplex, Readable } from "node:stream";
-import type { DomainRef } from "./domain-ref.ts";
 import type { JobLock } from "@virtkit/base/job-lock";
+import type { DomainRef } from "./domain-ref.ts";
 import type { DomainState, DomainStateName } from "./domain-state.ts";
 import type { TypedParam } from "./typed-params.ts";
 
@@ -106,13 +106,7 @@ export interface DomainOperations<D extends DomainHandle> {
 	destroy(domain: D, flags: number, context: CallContext): Async<void>;
 	suspend(domain: D, flags: number, context: CallContext): Async<void>;
 	resume(domain: D, flags: number, context: CallContext): Async<void>;
-	pmSuspend(
-		domain: D,
-		target: number,
-		duration: bigint,
-		flags: number,
-		context: CallContext,
-	): Async<void>;
+	pmSuspend(domain: D, target: number, duration: bigint, flags: number, context: CallContext): Async<void>;
 	pmWakeup(domain: D, flags: number, context: CallContext): Async<void>;
 	injectNmi(domain: D, flags: number, context: CallContext): Async<void>;
 	sendKey(
@@ -124,34 +118,13 @@ export interface DomainOperations<D extends DomainHandle> {
 
 	// Configuration
 	undefine(domain: D, flags: number, context: CallContext): Async<void>;
-	rename(
-		domain: D,
-		name: string,
-		flags: number,
-		context: CallContext,
-	): Async<void>;
+	rename(domain: D, name: string, flags: number, context: CallContext): Async<void>;
 	getAutostart(domain: D, flags: number, context: CallContext): boolean;
-	setAutostart(
-		domain: D,
-		on: boolean,
-		flags: number,
-		context: CallContext,
-	): Async<void>;
+	setAutostart(domain: D, on: boolean, flags: number, context: CallContext): Async<void>;
 	getAutostartOnce(domain: D, flags: number, context: CallContext): boolean;
-	setAutostartOnce(
-		domain: D,
-		on: boolean,
-		flags: number,
-		context: CallContext,
-	): Async<void>;
+	setAutostartOnce(domain: D, on: boolean, flags: number, context: CallContext): Async<void>;
 	xml(domain: D, flags: number, context: CallContext): Async<string>;
-	getMetadata(
-		domain: D,
-		type: number,
-		uri: string | undefined,
-		flags: number,
-		context: CallContext,
-	): Async<string>;
+	getMetadata(domain: D, type: number, uri: string | undefined, flags: number, context: CallContext): Async<string>;
 	/** `value` undefined removes it. */
 	setMetadata(
 		domain: D,
@@ -160,43 +133,12 @@ export interface DomainOperations<D extends DomainHandle> {
 		context: CallContext,
 	): Async<void>;
 	/** KiB. */
-	setMemory(
-		domain: D,
-		kib: bigint,
-		flags: number,
-		context: CallContext,
-	): Async<void>;
-	setVcpus(
-		domain: D,
-		count: number,
-		flags: number,
-		context: CallContext,
-	): Async<void>;
-	setMemoryStatsPeriod(
-		domain: D,
-		seconds: number,
-		flags: number,
-		context: CallContext,
-	): Async<void>;
-	pinVcpu(
-		domain: D,
-		vcpu: number,
-		cpus: readonly number[],
-		flags: number,
-		context: CallContext,
-	): Async<void>;
-	pinEmulator(
-		domain: D,
-		cpus: readonly number[],
-		flags: number,
-		context: CallContext,
-	): Async<void>;
-	setSchedulerParameters(
-		domain: D,
-		params: readonly TypedParam[],
-		flags: number,
-		context: CallContext,
-	): Async<void>;
+	setMemory(domain: D, kib: bigint, flags: number, context: CallContext): Async<void>;
+	setVcpus(domain: D, count: number, flags: number, context: CallContext): Async<void>;
+	setMemoryStatsPeriod(domain: D, seconds: number, flags: number, context: CallContext): Async<void>;
+	pinVcpu(domain: D, vcpu: number, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
+	pinEmulator(domain: D, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
+	setSchedulerParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 
 	// Saved state
 	save(
@@ -206,29 +148,11 @@ export interface DomainOperations<D extends DomainHandle> {
 		context: CallContext,
 	): Async<void>;
 	managedSave(domain: D, flags: number, context: CallContext): Async<void>;
-	hasManagedSave(
-		domain: D,
-		flags: number,
-		context: CallContext,
-	): Async<boolean>;
-	removeManagedSave(
-		domain: D,
-		flags: number,
-		context: CallContext,
-	): Async<void>;
+	hasManagedSave(domain: D, flags: number, context: CallContext): Async<boolean>;
+	removeManagedSave(domain: D, flags: number, context: CallContext): Async<void>;
 	managedSaveXml(domain: D, flags: number, context: CallContext): Async<string>;
-	defineManagedSaveXml(
-		domain: D,
-		xml: string,
-		flags: number,
-		context: CallContext,
-	): Async<void>;
-	coreDump(
-		domain: D,
-		request: { path: string; format: number },
-		flags: number,
-		context: CallContext,
-	): Async<void>;
+	defineManagedSaveXml(domain: D, xml: string, flags: number, context: CallContext): Async<void>;
+	coreDump(domain: D, request: { path: string; format: number }, flags: number, context: CallContext): Async<void>;
 	screenshot(
 		domain: D,
 		screen: number,
@@ -237,32 +161,11 @@ export interface DomainOperations<D extends DomainHandle> {
 	): Promise<{ mime: string; image: Readable }>;
 
 	// Consoles and channels
-	openConsole(
-		domain: D,
-		device: string | undefined,
-		flags: number,
-		context: CallContext,
-	): Promise<Duplex>;
-	openChannel(
-		domain: D,
-		name: string | undefined,
-		flags: number,
-		context: CallContext,
-	): Promise<Duplex>;
-	monitorCommand(
-		domain: D,
-		command: string,
-		flags: number,
-		context: CallContext,
-	): Promise<string>;
+	openConsole(domain: D, device: string | undefined, flags: number, context: CallContext): Promise<Duplex>;
+	openChannel(domain: D, name: string | undefined, flags: number, context: CallContext): Promise<Duplex>;
+	monitorCommand(domain: D, command: string, flags: number, context: CallContext): Promise<string>;
 	/** `timeout`: block −2, default −1, no wait 0, else seconds. */
-	agentCommand(
-		domain: D,
-		command: string,
-		timeout: number,
-		flags: number,
-		context: CallContext,
-	): Promise<string>;
+	agentCommand(domain: D, command: string, timeout: number, flags: number, context: CallContext): Promise<string>;
 
 	// Facts
 	info(domain: D, flags: number, context: CallContext): Async<DomainInfo>;
@@ -275,67 +178,18 @@ export interface DomainOperations<D extends DomainHandle> {
 	maxMemory(domain: D, flags: number, context: CallContext): bigint;
 	maxVcpus(domain: D, flags: number, context: CallContext): number;
 	vcpuCount(domain: D, flags: number, context: CallContext): Async<number>;
-	vcpus(
-		domain: D,
-		flags: number,
-		context: CallContext,
-	): Async<readonly VcpuInfo[]>;
+	vcpus(domain: D, flags: number, context: CallContext): Async<readonly VcpuInfo[]>;
 	/** Affinity of each vCPU as configured or live. */
-	vcpuPins(
-		domain: D,
-		flags: number,
-		context: CallContext,
-	): Async<readonly (readonly number[])[]>;
-	emulatorPin(
-		domain: D,
-		flags: number,
-		context: CallContext,
-	): Async<readonly number[]>;
-	schedulerType(
-		domain: D,
-		flags: number,
-		context: CallContext,
-	): { type: string; parameters: number };
-	schedulerParameters(
-		domain: D,
-		flags: number,
-		context: CallContext,
-	): Async<readonly TypedParam[]>;
-	memoryStats(
-		domain: D,
-		flags: number,
-		context: CallContext,
-	): Async<readonly { tag: number; value: bigint }[]>;
-	blockInfo(
-		domain: D,
-		path: string,
-		flags: number,
-		context: CallContext,
-	): Async<BlockInfo>;
-	blockStats(
-		domain: D,
-		path: string,
-		flags: number,
-		context: CallContext,
-	): Async<BlockStats>;
-	blockStatsParameters(
-		domain: D,
-		path: string,
-		flags: number,
-		context: CallContext,
-	): Async<readonly TypedParam[]>;
-	blockIoTune(
-		domain: D,
-		path: string,
-		flags: number,
-		context: CallContext,
-	): Async<readonly TypedParam[]>;
-	interfaceStats(
-		domain: D,
-		device: string,
-		flags: number,
-		context: CallContext,
-	): Async<InterfaceStats>;
+	vcpuPins(domain: D, flags: number, context: CallContext): Async<readonly (readonly number[])[]>;
+	emulatorPin(domain: D, flags: number, context: CallContext): Async<readonly number[]>;
+	schedulerType(domain: D, flags: number, context: CallContext): { type: string; parameters: number };
+	schedulerParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
+	memoryStats(domain: D, flags: number, context: CallContext): Async<readonly { tag: number; value: bigint }[]>;
+	blockInfo(domain: D, path: string, flags: number, context: CallContext): Async<BlockInfo>;
+	blockStats(domain: D, path: string, flags: number, context: CallContext): Async<BlockStats>;
+	blockStatsParameters(domain: D, path: string, flags: number, context: CallContext): Async<readonly TypedParam[]>;
+	blockIoTune(domain: D, path: string, flags: number, context: CallContext): Async<readonly TypedParam[]>;
+	interfaceStats(domain: D, device: string, flags: number, context: CallContext): Async<InterfaceStats>;
 	cpuStats(
 		domain: D,
 		startCpu: number,
@@ -344,19 +198,11 @@ export interface DomainOperations<D extends DomainHandle> {
 		context: CallContext,
 	): Async<{ perCpu: number; params: readonly TypedParam[] }>;
 	/** (path, offset, errors) of disks that failed. */
-	diskErrors(
-		domain: D,
-		flags: number,
-		context: CallContext,
-	): Async<readonly { disk: string; error: number }[]>;
+	diskErrors(domain: D, flags: number, context: CallContext): Async<readonly { disk: string; error: number }[]>;
 	jobStats(domain: D, flags: number, context: CallContext): Async<JobStats>;
 	abortJob(domain: D, flags: number, context: CallContext): Async<void>;
 	hostname(domain: D, flags: number, context: CallContext): Promise<string>;
-	time(
-		domain: D,
-		flags: number,
-		context: CallContext,
-	): Promise<{ seconds: bigint; nanoseconds: number }>;
+	time(domain: D, flags: number, context: CallContext): Promise<{ seconds: bigint; nanoseconds: number }>;
 	setTime(
 		domain: D,
 		time: { seconds: bigint; nanoseconds: number },
@@ -369,12 +215,7 @@ export interface DomainOperations<D extends DomainHandle> {
 		context: CallContext,
 	): Async<readonly { label: string; enforcing: boolean }[]>;
 	/** Parameters of the stats groups asked for (virDomainStatsTypes). */
-	stats(
-		domain: D,
-		groups: number,
-		flags: number,
-		context: CallContext,
-	): Async<readonly TypedParam[]>;
+	stats(domain: D, groups: number, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 }
 
 /** Operations on a connection's domains as a whole. */
@@ -387,34 +228,11 @@ export interface DomainCollection<D extends DomainHandle> {
 	define(xml: string, flags: number, context: CallContext): Async<D>;
 	/** Defines and starts a transient domain. */
 	create(xml: string, flags: number, context: CallContext): Async<D>;
-	restore(
-		request: { path: string; xml?: string },
-		flags: number,
-		context: CallContext,
-	): Async<D>;
-	saveImageXml(
-		path: string,
-		flags: number,
-		context: CallContext,
-	): Async<string>;
-	defineSaveImageXml(
-		path: string,
-		xml: string,
-		flags: number,
-		context: CallContext,
-	): Async<void>;
-	xmlToNative(
-		format: string,
-		xml: string,
-		flags: number,
-		context: CallContext,
-	): Async<string>;
-	xmlFromNative(
-		format: string,
-		native: string,
-		flags: number,
-		context: CallContext,
-	): Async<string>;
+	restore(request: { path: string; xml?: string }, flags: number, context: CallContext): Async<D>;
+	saveImageXml(path: string, flags: number, context: CallContext): Async<string>;
+	defineSaveImageXml(path: string, xml: string, flags: number, context: CallContext): Async<void>;
+	xmlToNative(format: string, xml: string, flags: number, context: CallContext): Async<string>;
+	xmlFromNative(format: string, native: string, flags: number, context: CallContext): Async<string>;
 	hasManagedSave(domain: D): boolean;
 	hasSnapshots(domain: D): boolean;
 	hasCheckpoints(domain: D): boolean;

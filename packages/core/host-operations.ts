@@ -41,33 +41,18 @@ export interface HostOperations {
 	sysinfo(flags: number): Async<string>;
 	nodeInfo(): Async<NodeInfo>;
 	/** Nanoseconds by field: kernel, user, idle, iowait. `cpu` −1 is all. */
-	cpuStats(
-		cpu: number,
-		flags: number,
-	): Async<readonly { field: string; value: bigint }[]>;
+	cpuStats(cpu: number, flags: number): Async<readonly { field: string; value: bigint }[]>;
 	/** KiB by field: total, free, buffers, cached. `cell` −1 is all. */
-	memoryStats(
-		cell: number,
-		flags: number,
-	): Async<readonly { field: string; value: bigint }[]>;
+	memoryStats(cell: number, flags: number): Async<readonly { field: string; value: bigint }[]>;
 	/** Bytes. */
 	freeMemory(): Async<bigint>;
 	/** Bytes by cell. */
 	cellsFreeMemory(start: number, count: number): Async<readonly bigint[]>;
 	cpuMap(): Async<{ present: number; online: readonly number[] }>;
 	/** Free pages of each size (KiB) in each cell. */
-	freePages(
-		pages: readonly number[],
-		startCell: number,
-		cells: number,
-		flags: number,
-	): Async<readonly bigint[]>;
+	freePages(pages: readonly number[], startCell: number, cells: number, flags: number): Async<readonly bigint[]>;
 	memoryParameters(flags: number): Async<readonly TypedParam[]>;
-	setMemoryParameters(
-		params: readonly TypedParam[],
-		flags: number,
-		context: CallContext,
-	): Async<void>;
+	setMemoryParameters(params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 	securityModel(): { model: string; doi: string };
 	compareCpu(xml: string, flags: number): Async<number>;
 	baselineCpu(xmls: readonly string[], flags: number): Async<string>;

@@ -1,10 +1,6 @@
 // A hypervisor driver as the front-ends see it.
 
-import type {
-	DomainCollection,
-	DomainHandle,
-	DomainOperations,
-} from "./domain-operations.ts";
+import type { DomainCollection, DomainHandle, DomainOperations } from "./domain-operations.ts";
 import type { DomainEventBus } from "./events.ts";
 import type { HostOperations } from "./host-operations.ts";
 

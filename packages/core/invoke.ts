@@ -2,12 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { JobKind } from "@virtkit/base/job-lock";
-import type {
-	CallContext,
-	DomainHandle,
-	DomainOperationName,
-	DomainOperations,
-} from "./domain-operations.ts";
+import type { CallContext, DomainHandle, DomainOperationName, DomainOperations } from "./domain-operations.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { DOMAIN_OPERATIONS, type OperationRow } from "./operations.ts";
 
@@ -15,12 +10,7 @@ type Operations = DomainOperations<DomainHandle>;
 
 /** Each operation's own arguments: those between the domain and the flags. */
 export type OperationArguments = {
-	[N in DomainOperationName]: Parameters<Operations[N]> extends [
-		DomainHandle,
-		...infer Own,
-		number,
-		CallContext,
-	]
+	[N in DomainOperationName]: Parameters<Operations[N]> extends [DomainHandle, ...infer Own, number, CallContext]
 		? Own
 		: never;
 };
@@ -34,16 +24,12 @@ export type OperationResults = {
 export function checkFlags(api: string, flags: number, allowed: number): void {
 	const unknown = (flags & ~allowed) >>> 0;
 	if (unknown !== 0)
-		throw new VirtError(
-			"INVALID_ARG",
-			`unsupported flags (0x${unknown.toString(16)}) in function ${api}`,
-		);
+		throw new VirtError("INVALID_ARG", `unsupported flags (0x${unknown.toString(16)}) in function ${api}`);
 }
 
 /** Refuses a change on a read-only connection. */
 export function checkWritable(api: string, context: CallContext): void {
-	if (context.readOnly)
-		throw new VirtError("OPERATION_DENIED", `read only access prevents ${api}`);
+	if (context.readOnly) throw new VirtError("OPERATION_DENIED", `read only access prevents ${api}`);
 }
 
 /** Refuses an operation that the domain's state does not allow. */
@@ -67,9 +53,7 @@ export function invoke<N extends DomainOperationName>(
 	...own: OperationArguments[N]
 ): OperationResults[N] | Promise<OperationResults[N]> {
 	const row = DOMAIN_OPERATIONS[name];
-	const operation = hypervisor.operations[name] as
-		| Implementation<N>
-		| undefined;
+	const operation = hypervisor.operations[name] as Implementation<N> | undefined;
 	if (!operation) throw new VirtError("NO_SUPPORT", row.api);
 	if (row.writes) checkWritable(row.api, context);
 	checkFlags(row.api, flags, row.flags);
@@ -77,9 +61,7 @@ export function invoke<N extends DomainOperationName>(
 		checkLegal(row, domain);
 		return operation(domain, ...own, flags, context);
 	}
-	return underJob(row, domain, context, () =>
-		operation(domain, ...own, flags, context),
-	);
+	return underJob(row, domain, context, () => operation(domain, ...own, flags, context));
 }
 
 type Implementation<N extends DomainOperationName> = (

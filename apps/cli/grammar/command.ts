@@ -24,10 +24,7 @@ export interface FlagOption extends OptionBase {
 }
 
 /** Text or a number. Given as `--name value`, `--name=value`, or by position unless `named`. */
-export interface ValueOption<
-	N extends boolean = boolean,
-	R extends boolean = boolean,
-> extends OptionBase {
+export interface ValueOption<N extends boolean = boolean, R extends boolean = boolean> extends OptionBase {
 	readonly kind: "value";
 	readonly numeric: N;
 	readonly required: R;
@@ -49,9 +46,7 @@ type OptionValue<O> = O extends FlagOption
 	: O extends RestOption
 		? readonly string[]
 		: O extends ValueOption<infer N, infer R>
-			?
-					| (N extends true ? number : string)
-					| (R extends true ? never : undefined)
+			? (N extends true ? number : string) | (R extends true ? never : undefined)
 			: never;
 
 /** Values of the options given, by option name. */
@@ -86,18 +81,12 @@ export function command<C, const O extends Options>(
 }
 
 /** A switch: `--name`. */
-export const flag = (
-	help: string,
-	more: Partial<OptionBase> = {},
-): FlagOption => ({ kind: "flag", help, ...more });
+export const flag = (help: string, more: Partial<OptionBase> = {}): FlagOption => ({ kind: "flag", help, ...more });
 
 type More = Partial<Pick<ValueOption, "completes" | "alias">>;
 
 /** A text that must be given, by position or name. */
-export const needed = (
-	help: string,
-	more: More = {},
-): ValueOption<false, true> => ({
+export const needed = (help: string, more: More = {}): ValueOption<false, true> => ({
 	kind: "value",
 	numeric: false,
 	required: true,
@@ -107,10 +96,7 @@ export const needed = (
 });
 
 /** A text that may be given, by position or name. */
-export const optional = (
-	help: string,
-	more: More = {},
-): ValueOption<false, false> => ({
+export const optional = (help: string, more: More = {}): ValueOption<false, false> => ({
 	kind: "value",
 	numeric: false,
 	required: false,
@@ -120,10 +106,10 @@ export const optional = (
 });
 
 /** A text that may be given, by name only. */
-export const named = (
-	help: string,
-	more: More = {},
-): ValueOption<false, false> => ({ ...optional(help, more), named: true });
+export const named = (help: string, more: More = {}): ValueOption<false, false> => ({
+	...optional(help, more),
+	named: true,
+});
 
 /** A number that must be given. */
 export const neededNumber = (help: string): ValueOption<true, true> => ({
@@ -150,7 +136,9 @@ export const namedNumber = (help: string): ValueOption<true, false> => ({
 });
 
 /** All remaining words. */
-export const rest = (
-	help: string,
-	more: Partial<OptionBase> & { required?: boolean } = {},
-): RestOption => ({ kind: "rest", required: false, help, ...more });
+export const rest = (help: string, more: Partial<OptionBase> & { required?: boolean } = {}): RestOption => ({
+	kind: "rest",
+	required: false,
+	help,
+	...more,
+});

@@ -11,49 +11,28 @@ export interface CommandGroup<C> {
 
 function synopsisWord(name: string, option: Option): string {
 	if (option.kind === "flag") return `[--${name}]`;
-	if (option.kind === "rest")
-		return option.required
-			? `{[--${name}] <string>}...`
-			: `[[--${name}] <string>]...`;
-	if (option.required)
-		return option.named
-			? `--${name} <${option.numeric ? "number" : "string"}>`
-			: `<${name}>`;
+	if (option.kind === "rest") return option.required ? `{[--${name}] <string>}...` : `[[--${name}] <string>]...`;
+	if (option.required) return option.named ? `--${name} <${option.numeric ? "number" : "string"}>` : `<${name}>`;
 	return `[--${name} <${option.numeric ? "number" : "string"}>]`;
 }
 
 /** `start <domain> [--console] …`. */
 export function synopsis<C>(command: Command<C>): string {
-	return [
-		command.name,
-		...Object.entries(command.options).map(([name, option]) =>
-			synopsisWord(name, option),
-		),
-	].join(" ");
+	return [command.name, ...Object.entries(command.options).map(([name, option]) => synopsisWord(name, option))].join(
+		" ",
+	);
 }
 
 function optionLine(name: string, option: Option): string {
-	const type =
-		option.kind === "flag"
-			? ""
-			: option.kind === "value" && option.numeric
-				? " <number>"
-				: " <string>";
-	const positional =
-		option.kind === "rest" ||
-		(option.kind === "value" && option.required && !option.named);
+	const type = option.kind === "flag" ? "" : option.kind === "value" && option.numeric ? " <number>" : " <string>";
+	const positional = option.kind === "rest" || (option.kind === "value" && option.required && !option.named);
 	return `    ${`${positional ? `[--${name}]` : `--${name}`}${type}`.padEnd(15)}  ${option.help}`;
 }
 
 /** The page of one command. */
 export function commandHelp<C>(command: Command<C>): string {
-	const options = Object.entries(command.options).map(([name, option]) =>
-		optionLine(name, option),
-	);
-	const description = (command.description ?? command.summary).replaceAll(
-		"\n",
-		"\n    ",
-	);
+	const options = Object.entries(command.options).map(([name, option]) => optionLine(name, option));
+	const description = (command.description ?? command.summary).replaceAll("\n", "\n    ");
 	return [
 		`  NAME\n    ${command.name} - ${command.summary}`,
 		`  SYNOPSIS\n    ${synopsis(command)}`,

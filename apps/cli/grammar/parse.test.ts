@@ -2,15 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import {
-	command,
-	flag,
-	named,
-	namedNumber,
-	needed,
-	optional,
-	rest,
-} from "./command.ts";
+import { command, flag, named, namedNumber, needed, optional, rest } from "./command.ts";
 import { commandHelp, synopsis } from "./help.ts";
 import { parseArguments, splitCommands } from "./parse.ts";
 
@@ -39,24 +31,13 @@ const start = command<
 });
 
 test("values are taken by position and by name, in any order", () => {
-	assert.deepEqual(
-		parseArguments(start, [
-			"--paused",
-			"web",
-			"--holdtime",
-			"20",
-			"f",
-			"a=1",
-			"b=2",
-		]),
-		{
-			domain: "web",
-			file: "f",
-			paused: true,
-			holdtime: 20,
-			set: ["a=1", "b=2"],
-		},
-	);
+	assert.deepEqual(parseArguments(start, ["--paused", "web", "--holdtime", "20", "f", "a=1", "b=2"]), {
+		domain: "web",
+		file: "f",
+		paused: true,
+		holdtime: 20,
+		set: ["a=1", "b=2"],
+	});
 	assert.deepEqual(parseArguments(start, ["--domain=web", "f"]), {
 		domain: "web",
 		file: "f",
@@ -84,10 +65,7 @@ test("complaints are virsh's", () => {
 	complaint(["web", "--domain", "db"], "option --domain already seen");
 	complaint(["web", "--paused=yes"], "invalid '=' after option --paused");
 	complaint(["web", "--xml"], "expected syntax: --xml <string>");
-	complaint(
-		["web", "--holdtime", "soon"],
-		"Numeric value 'soon' for <holdtime> option is malformed or out of range",
-	);
+	complaint(["web", "--holdtime", "soon"], "Numeric value 'soon' for <holdtime> option is malformed or out of range");
 	const bare = command({
 		name: "bare",
 		summary: "",
@@ -100,10 +78,11 @@ test("complaints are virsh's", () => {
 });
 
 test("a line is split into commands by ; with quotes, backslashes and comments", () => {
-	assert.deepEqual(
-		splitCommands(`define "my file.xml"; start a\\ b 'c"d' # now\nlist`),
-		[["define", "my file.xml"], ["start", "a b", 'c"d'], ["list"]],
-	);
+	assert.deepEqual(splitCommands(`define "my file.xml"; start a\\ b 'c"d' # now\nlist`), [
+		["define", "my file.xml"],
+		["start", "a b", 'c"d'],
+		["list"],
+	]);
 	assert.deepEqual(splitCommands(" ; "), []);
 	assert.throws(() => splitCommands("desc 'x"), { message: "missing '" });
 });
@@ -113,10 +92,7 @@ test("help names every option in virsh's layout", () => {
 		synopsis(start),
 		"start <domain> [--file <string>] [--paused] [--holdtime <number>] [--xml <string>] [[--set] <string>]...",
 	);
-	assert.match(
-		commandHelp(start),
-		/^ {2}NAME\n {4}start - start a guest\n\n {2}SYNOPSIS\n/,
-	);
+	assert.match(commandHelp(start), /^ {2}NAME\n {4}start - start a guest\n\n {2}SYNOPSIS\n/);
 	assert.match(
 		commandHelp(start),
 		/\n {4}\[--domain\] <string> {2}name of the domain\n {4}--file <string> {2}a file\n {4}--paused {9}leave it paused\n/,

@@ -10,17 +10,13 @@ export class UsageError extends Error {
 type Values = Record<string, string | number | boolean | string[] | undefined>;
 
 /** Arguments of `command` from the words after its name. Throws UsageError in virsh's words. */
-export function parseArguments<C>(
-	command: Command<C>,
-	words: readonly string[],
-): Values {
+export function parseArguments<C>(command: Command<C>, words: readonly string[]): Values {
 	const values: Values = {};
 	const queue = [...words];
 	let optionsEnded = false;
 	for (let word = queue.shift(); word !== undefined; word = queue.shift()) {
 		if (!optionsEnded && word === "--") optionsEnded = true;
-		else if (!optionsEnded && word.startsWith("--"))
-			takeNamed(command, values, word.slice(2), queue);
+		else if (!optionsEnded && word.startsWith("--")) takeNamed(command, values, word.slice(2), queue);
 		else takePositional(command, values, word);
 	}
 	for (const [name, option] of Object.entries(command.options)) {
@@ -34,27 +30,15 @@ export function parseArguments<C>(
 	return values;
 }
 
-function takeNamed<C>(
-	command: Command<C>,
-	values: Values,
-	spelled: string,
-	queue: string[],
-): void {
+function takeNamed<C>(command: Command<C>, values: Values, spelled: string, queue: string[]): void {
 	const equals = spelled.indexOf("=");
 	const given = equals === -1 ? spelled : spelled.slice(0, equals);
-	const found = Object.entries(command.options).find(
-		([name, option]) => name === given || option.alias === given,
-	);
-	if (!found)
-		throw new UsageError(
-			`command '${command.name}' doesn't support option --${given}`,
-		);
+	const found = Object.entries(command.options).find(([name, option]) => name === given || option.alias === given);
+	if (!found) throw new UsageError(`command '${command.name}' doesn't support option --${given}`);
 	const [name, option] = found;
-	if (values[name] !== undefined && option.kind !== "rest")
-		throw new UsageError(`option --${name} already seen`);
+	if (values[name] !== undefined && option.kind !== "rest") throw new UsageError(`option --${name} already seen`);
 	if (option.kind === "flag") {
-		if (equals !== -1)
-			throw new UsageError(`invalid '=' after option --${given}`);
+		if (equals !== -1) throw new UsageError(`invalid '=' after option --${given}`);
 		values[name] = true;
 		return;
 	}
@@ -66,37 +50,22 @@ function takeNamed<C>(
 	assign(values, name, option, value);
 }
 
-function takePositional<C>(
-	command: Command<C>,
-	values: Values,
-	word: string,
-): void {
+function takePositional<C>(command: Command<C>, values: Values, word: string): void {
 	for (const [name, option] of Object.entries(command.options)) {
-		if (
-			option.kind === "flag" ||
-			(option.kind === "value" && (option.named || values[name] !== undefined))
-		)
-			continue;
+		if (option.kind === "flag" || (option.kind === "value" && (option.named || values[name] !== undefined))) continue;
 		assign(values, name, option, word);
 		return;
 	}
 	throw new UsageError(`unexpected data '${word}'`);
 }
 
-function assign(
-	values: Values,
-	name: string,
-	option: Option,
-	text: string,
-): void {
+function assign(values: Values, name: string, option: Option, text: string): void {
 	if (option.kind === "rest") {
 		const before = values[name];
 		values[name] = [...(Array.isArray(before) ? before : []), text];
 	} else if (option.kind === "value" && option.numeric) {
 		if (!/^[+-]?\d+$/.test(text))
-			throw new UsageError(
-				`Numeric value '${text}' for <${name}> option is malformed or out of range`,
-			);
+			throw new UsageError(`Numeric value '${text}' for <${name}> option is malformed or out of range`);
 		values[name] = Number(text);
 	} else values[name] = text;
 }

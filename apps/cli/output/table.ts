@@ -16,15 +16,9 @@ export function displayWidth(text: string): number {
 }
 
 /** `rows` below `header`: a blank before each column, three blanks between columns, a rule below the header. */
-export function formatTable(
-	header: readonly string[],
-	rows: readonly (readonly string[])[],
-): string {
+export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
 	const widths = header.map((title, column) =>
-		Math.max(
-			displayWidth(title),
-			...rows.map((cells) => displayWidth(cells[column] ?? "")),
-		),
+		Math.max(displayWidth(title), ...rows.map((cells) => displayWidth(cells[column] ?? ""))),
 	);
 	const line = (cells: readonly string[]): string =>
 		` ${cells.map((cell, column) => (column === cells.length - 1 ? cell : cell + " ".repeat((widths[column] ?? 0) - displayWidth(cell)))).join("   ")}`;
