@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import {
-	mkdirSync,
-	readdirSync,
-	readFileSync,
-	statSync,
-	writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { isVirtError } from "@virtkit/testing/expect-error";
 import { temporaryFolder } from "@virtkit/testing/temporary-folder";
@@ -40,14 +34,7 @@ for (const [name, write] of Object.entries(WRITERS)) {
 
 	test(`${name} on a full disk fails naming the file and keeps the old content`, async () => {
 		using folder = temporaryFolder();
-		execFileSync("mount", [
-			"-t",
-			"tmpfs",
-			"-o",
-			"size=64k",
-			"virtkit-test",
-			folder.path,
-		]);
+		execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "virtkit-test", folder.path]);
 		try {
 			const path = folder.file("guest.xml");
 			await write(path, "old");
@@ -65,10 +52,7 @@ for (const [name, write] of Object.entries(WRITERS)) {
 	test(`${name} into a folder that is not there fails naming the file`, async () => {
 		using folder = temporaryFolder();
 		const path = folder.file("missing/guest.xml");
-		await assert.rejects(
-			async () => write(path, "x"),
-			isVirtError("SYSTEM_ERROR", path, "No such file"),
-		);
+		await assert.rejects(async () => write(path, "x"), isVirtError("SYSTEM_ERROR", path, "No such file"));
 	});
 }
 
@@ -76,9 +60,7 @@ test("what a killed writer left behind is removed at start and other files are k
 	using folder = temporaryFolder();
 	writeFileSync(folder.file(".guest.xml.virtkit-new.123.1"), "half");
 	writeFileSync(folder.file("guest.xml"), "whole");
-	assert.deepEqual(removeStrayFiles(folder.path), [
-		".guest.xml.virtkit-new.123.1",
-	]);
+	assert.deepEqual(removeStrayFiles(folder.path), [".guest.xml.virtkit-new.123.1"]);
 	assert.deepEqual(readdirSync(folder.path), ["guest.xml"]);
 	assert.deepEqual(removeStrayFiles(folder.file("missing")), []);
 });

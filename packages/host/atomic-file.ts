@@ -24,10 +24,7 @@ const TEMPORARY_MARK = ".virtkit-new.";
 let counter = 0;
 
 function temporaryPath(path: string): string {
-	return join(
-		dirname(path),
-		`.${basename(path)}${TEMPORARY_MARK}${process.pid}.${++counter}`,
-	);
+	return join(dirname(path), `.${basename(path)}${TEMPORARY_MARK}${process.pid}.${++counter}`);
 }
 
 const DEFAULT_MODE = 0o600;
@@ -41,12 +38,7 @@ function syncFolder(folder: string): void {
 	}
 }
 
-function replaceSync(
-	path: string,
-	data: string | Uint8Array,
-	mode: number,
-	durable: boolean,
-): void {
+function replaceSync(path: string, data: string | Uint8Array, mode: number, durable: boolean): void {
 	const temporary = temporaryPath(path);
 	try {
 		const fd = openSync(temporary, "wx", mode);
@@ -73,12 +65,7 @@ function removeQuietly(path: string): void {
 	}
 }
 
-async function replace(
-	path: string,
-	data: string | Uint8Array,
-	mode: number,
-	durable: boolean,
-): Promise<void> {
+async function replace(path: string, data: string | Uint8Array, mode: number, durable: boolean): Promise<void> {
 	const temporary = temporaryPath(path);
 	try {
 		await using file = await open(temporary, "wx", mode);
@@ -101,20 +88,12 @@ async function replace(
  * On failure the old file is as it was.
  * @throws VirtError SYSTEM_ERROR naming the file, with the errno (ENOSPC, EACCES, …) in int1.
  */
-export function writeFileDurably(
-	path: string,
-	data: string | Uint8Array,
-	options: WriteOptions = {},
-): Promise<void> {
+export function writeFileDurably(path: string, data: string | Uint8Array, options: WriteOptions = {}): Promise<void> {
 	return replace(path, data, options.mode ?? DEFAULT_MODE, true);
 }
 
 /** `writeFileDurably`, blocking. */
-export function writeFileDurablySync(
-	path: string,
-	data: string | Uint8Array,
-	options: WriteOptions = {},
-): void {
+export function writeFileDurablySync(path: string, data: string | Uint8Array, options: WriteOptions = {}): void {
 	replaceSync(path, data, options.mode ?? DEFAULT_MODE, true);
 }
 
@@ -128,11 +107,7 @@ export function writeFileAtomically(
 }
 
 /** `writeFileAtomically`, blocking. */
-export function writeFileAtomicallySync(
-	path: string,
-	data: string | Uint8Array,
-	options: WriteOptions = {},
-): void {
+export function writeFileAtomicallySync(path: string, data: string | Uint8Array, options: WriteOptions = {}): void {
 	replaceSync(path, data, options.mode ?? DEFAULT_MODE, false);
 }
 
@@ -171,9 +146,7 @@ export function removeStrayFiles(folder: string): string[] {
 	} catch {
 		return [];
 	}
-	const stray = names.filter(
-		(name) => name.startsWith(".") && name.includes(TEMPORARY_MARK),
-	);
+	const stray = names.filter((name) => name.startsWith(".") && name.includes(TEMPORARY_MARK));
 	for (const name of stray) removeQuietly(join(folder, name));
 	return stray;
 }

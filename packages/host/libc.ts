@@ -11,39 +11,28 @@ const PROTOTYPES = {
 	close: "int close(int fd)",
 	fcntl: "int fcntl(int fd, int command, long argument)",
 	flock: "int flock(int fd, int operation)",
-	getsockopt:
-		"int getsockopt(int fd, int level, int name, void *value, void *length)",
+	getsockopt: "int getsockopt(int fd, int level, int name, void *value, void *length)",
 	ioctl: "int ioctl(int fd, unsigned long request, void *argument)",
 	listen: "int listen(int fd, int backlog)",
 	open: "int open(const char *path, int flags, uint32_t mode)",
-	prlimit:
-		"int prlimit64(int pid, int resource, const void *newLimit, void *oldLimit)",
+	prlimit: "int prlimit64(int pid, int resource, const void *newLimit, void *oldLimit)",
 	sched_getaffinity: "int sched_getaffinity(int tid, size_t size, void *mask)",
-	sched_setaffinity:
-		"int sched_setaffinity(int tid, size_t size, const void *mask)",
-	sendmsg: "ssize_t sendmsg(int fd, const virtkit_msghdr *message, int flags)",
+	sched_setaffinity: "int sched_setaffinity(int tid, size_t size, const void *mask)",
+	sendmsg: "long sendmsg(int fd, const virtkit_msghdr *message, int flags)",
 	socket: "int socket(int domain, int type, int protocol)",
 	strerror: "const char *strerror(int errno)",
 	syscall: "long syscall(long number, long a, long b, long c, long d)",
 } as const;
 
 type FunctionName = keyof typeof PROTOTYPES;
-type Argument =
-	| number
-	| bigint
-	| string
-	| NodeJS.TypedArray
-	| MessageHeader
-	| null;
+type Argument = number | bigint | string | NodeJS.TypedArray | MessageHeader | null;
 type Bound = (...args: readonly Argument[]) => number | string;
 
 /** struct msghdr of sendmsg(2), with its one struct iovec. */
 export interface MessageHeader {
 	readonly name: null;
 	readonly nameLength: number;
-	readonly vector: readonly [
-		{ readonly base: Uint8Array; readonly length: number },
-	];
+	readonly vector: readonly [{ readonly base: Uint8Array; readonly length: number }];
 	readonly vectorLength: number;
 	readonly control: Uint8Array | null;
 	readonly controlLength: number;
@@ -86,15 +75,10 @@ function bind(name: FunctionName): Bound {
 }
 
 /** What a libc call came to: its result, or the errno when the result was -1. */
-export type CallResult =
-	| { readonly value: number }
-	| { readonly errno: number };
+export type CallResult = { readonly value: number } | { readonly errno: number };
 
 /** Calls a libc function that reports failure as -1 and errno. */
-export function callLibc(
-	name: Exclude<FunctionName, "strerror">,
-	...args: readonly Argument[]
-): CallResult {
+export function callLibc(name: Exclude<FunctionName, "strerror">, ...args: readonly Argument[]): CallResult {
 	const value = Number(bind(name)(...args));
 	return value === -1 ? { errno: loadKoffi().errno() } : { value };
 }

@@ -51,8 +51,7 @@ function removePath(path: string): void {
 	try {
 		unlinkSync(path);
 	} catch (error) {
-		if (!isErrno(error, "ENOENT"))
-			throw systemError(`Unable to unlink ${path}`, error);
+		if (!isErrno(error, "ENOENT")) throw systemError(`Unable to unlink ${path}`, error);
 	}
 }
 
@@ -61,15 +60,11 @@ function removePath(path: string): void {
  *
  * Disposing it removes the path too, unless it was closed before: keep it under `using` until the child runs, then `close`.
  */
-export function listenOnUnixSocket(
-	path: string,
-	options: ListeningSocketOptions = {},
-): ListeningSocket {
+export function listenOnUnixSocket(path: string, options: ListeningSocketOptions = {}): ListeningSocket {
 	const { mode = 0o600, backlog = 16 } = options;
 	const address = sockaddr(path);
 	const made = callLibc("socket", AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if ("errno" in made)
-		throw systemError("Unable to create UNIX socket", made.errno);
+	if ("errno" in made) throw systemError("Unable to create UNIX socket", made.errno);
 	const fd = made.value;
 	let open = true;
 	const close = () => {
@@ -85,24 +80,14 @@ export function listenOnUnixSocket(
 		// bind(2) gives the path the socket's own mode less the umask: nobody else gets in before chmod.
 		fchmodSync(fd, 0o600);
 		const bound = callLibc("bind", fd, address, address.length);
-		if ("errno" in bound)
-			throw systemError(
-				`Unable to bind to UNIX socket path '${path}'`,
-				bound.errno,
-			);
+		if ("errno" in bound) throw systemError(`Unable to bind to UNIX socket path '${path}'`, bound.errno);
 		chmodSync(path, mode);
 		if (options.owner) chownSync(path, options.owner.uid, options.owner.gid);
 		const listening = callLibc("listen", fd, backlog);
-		if ("errno" in listening)
-			throw systemError(
-				`Unable to listen on UNIX socket path '${path}'`,
-				listening.errno,
-			);
+		if ("errno" in listening) throw systemError(`Unable to listen on UNIX socket path '${path}'`, listening.errno);
 	} catch (error) {
 		remove();
-		throw error instanceof VirtError
-			? error
-			: systemError(`Unable to set up UNIX socket path '${path}'`, error);
+		throw error instanceof VirtError ? error : systemError(`Unable to set up UNIX socket path '${path}'`, error);
 	}
 	return {
 		fd,

@@ -1,12 +1,6 @@
 // Holds a folder for one daemon: a locked file that names the holder, free again the instant the holder ends, however it ends.
 
-import {
-	closeSync,
-	ftruncateSync,
-	openSync,
-	readFileSync,
-	writeSync,
-} from "node:fs";
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
 import { lockExclusively } from "./native.ts";
 import { systemError } from "./system-error.ts";
@@ -32,13 +26,9 @@ export function acquireLockFile(path: string): LockFile {
 	try {
 		if (!lockExclusively(fd)) {
 			const holder = readFileSync(path, "latin1").trim();
-			throw new VirtError(
-				"OPERATION_FAILED",
-				`'${path}' is locked by process ${holder || "unknown"}`,
-				{
-					domain: "NONE",
-				},
-			);
+			throw new VirtError("OPERATION_FAILED", `'${path}' is locked by process ${holder || "unknown"}`, {
+				domain: "NONE",
+			});
 		}
 		ftruncateSync(fd);
 		writeSync(fd, `${process.pid}\n`);

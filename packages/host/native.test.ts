@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { openSync, writeFileSync } from "node:fs";
-import { createServer, connect, type Socket } from "node:net";
-import { join } from "node:path";
 import { once } from "node:events";
+import { openSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import { isVirtError } from "@virtkit/testing/expect-error";
 import { temporaryFolder } from "@virtkit/testing/temporary-folder";
@@ -34,7 +34,7 @@ test("descriptors sent over a UNIX socket arrive open in another process, along 
 	const server = createServer().listen(socketPath);
 	try {
 		await once(server, "listening");
-		const child = spawn("python3", ["-c", RECEIVER, socketPath]);
+		const child = spawn("/usr/bin/python3", ["-c", RECEIVER, socketPath]);
 		const [peer] = (await once(server, "connection")) as [Socket];
 		assert.equal(peerCredentials(socketDescriptor(peer)).pid, child.pid);
 		assert.equal(sendFds(socketDescriptor(peer), Buffer.from("hello"), fds), 5);
@@ -70,10 +70,7 @@ test("a lock file held by one holder is refused to another, naming the holder, u
 	using folder = temporaryFolder();
 	const path = join(folder.path, "lock");
 	const lock = acquireLockFile(path);
-	assert.throws(
-		() => acquireLockFile(path),
-		isVirtError("OPERATION_FAILED", `locked by process ${process.pid}`),
-	);
+	assert.throws(() => acquireLockFile(path), isVirtError("OPERATION_FAILED", `locked by process ${process.pid}`));
 	lock.release();
 	acquireLockFile(path).release();
 });
@@ -84,14 +81,8 @@ test("affinity set on a thread is what the kernel then reports, and a CPU that i
 	try {
 		setAffinity(0, [first]);
 		assert.deepEqual(getAffinity(0), [first]);
-		assert.throws(
-			() => setAffinity(0, [100_000]),
-			isVirtError("INVALID_ARG", "100000"),
-		);
-		assert.throws(
-			() => setAffinity(999_999_999, [first]),
-			isVirtError("SYSTEM_ERROR", "No such process"),
-		);
+		assert.throws(() => setAffinity(0, [100_000]), isVirtError("INVALID_ARG", "100000"));
+		assert.throws(() => setAffinity(999_999_999, [first]), isVirtError("SYSTEM_ERROR", "No such process"));
 	} finally {
 		setAffinity(0, before);
 	}

@@ -34,8 +34,7 @@ function checked(result: CallResult, doing: string): number {
  */
 export function socketDescriptor(socket: Socket): number {
 	const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd;
-	if (fd === undefined || fd < 0)
-		throw new VirtError("INTERNAL_ERROR", "the socket is not connected");
+	if (fd === undefined || fd < 0) throw new VirtError("INTERNAL_ERROR", "the socket is not connected");
 	return fd;
 }
 
@@ -43,11 +42,7 @@ function rightsMessage(fds: readonly number[]): Uint8Array {
 	const length = CONTROL_HEADER + 4 * fds.length;
 	const control = new Uint8Array(Math.ceil(length / 8) * 8);
 	new BigUint64Array(control.buffer, 0, 1)[0] = BigInt(length);
-	new Int32Array(control.buffer, 8, 2 + fds.length).set([
-		SOL_SOCKET,
-		SCM_RIGHTS,
-		...fds,
-	]);
+	new Int32Array(control.buffer, 8, 2 + fds.length).set([SOL_SOCKET, SCM_RIGHTS, ...fds]);
 	return control;
 }
 
@@ -57,16 +52,8 @@ function rightsMessage(fds: readonly number[]): Uint8Array {
  * The descriptors travel with the first byte, so `data` must not be empty. Returns how many bytes of `data` were taken:
  * the caller writes the rest the usual way. Anything already queued in a Node socket must have been flushed before.
  */
-export function sendFds(
-	socketFd: number,
-	data: Uint8Array,
-	fds: readonly number[],
-): number {
-	if (data.length === 0)
-		throw new VirtError(
-			"INTERNAL_ERROR",
-			"descriptors can only be sent along with data",
-		);
+export function sendFds(socketFd: number, data: Uint8Array, fds: readonly number[]): number {
+	if (data.length === 0) throw new VirtError("INTERNAL_ERROR", "descriptors can only be sent along with data");
 	const control = fds.length === 0 ? null : rightsMessage(fds);
 	const header: MessageHeader = {
 		name: null,
@@ -77,16 +64,8 @@ export function sendFds(
 		controlLength: control?.length ?? 0,
 		flags: 0,
 	};
-	const result = callLibc(
-		"sendmsg",
-		socketFd,
-		header,
-		MSG_NOSIGNAL | MSG_DONTWAIT,
-	);
-	return checked(
-		result,
-		`cannot send ${fds.length} descriptor(s) over a socket`,
-	);
+	const result = callLibc("sendmsg", socketFd, header, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return checked(result, `cannot send ${fds.length} descriptor(s) over a socket`);
 }
 
 /** Who is at the other end of a connected UNIX socket, as it was when it connected. */
@@ -100,14 +79,7 @@ export interface PeerCredentials {
 export function peerCredentials(socketFd: number): PeerCredentials {
 	const value = new Int32Array(3);
 	const length = Uint32Array.of(value.byteLength);
-	const result = callLibc(
-		"getsockopt",
-		socketFd,
-		SOL_SOCKET,
-		SO_PEERCRED,
-		value,
-		length,
-	);
+	const result = callLibc("getsockopt", socketFd, SOL_SOCKET, SO_PEERCRED, value, length);
 	checked(result, "cannot read the credentials of a socket's peer");
 	const [pid = 0, uid = 0, gid = 0] = value;
 	return { pid, uid: uid >>> 0, gid: gid >>> 0 };
@@ -126,10 +98,7 @@ const AFFINITY_BYTES = 1024;
 /** The host CPUs that thread `tid` may run on, ascending. */
 export function getAffinity(tid: number): number[] {
 	const mask = new Uint8Array(AFFINITY_BYTES);
-	checked(
-		callLibc("sched_getaffinity", tid, mask.length, mask),
-		`cannot get CPU affinity of thread ${tid}`,
-	);
+	checked(callLibc("sched_getaffinity", tid, mask.length, mask), `cannot get CPU affinity of thread ${tid}`);
 	const cpus: number[] = [];
 	for (let cpu = 0; cpu < mask.length * 8; cpu++) {
 		if (((mask[cpu >> 3] ?? 0) >> (cpu & 7)) & 1) cpus.push(cpu);
@@ -146,10 +115,7 @@ export function setAffinity(tid: number, cpus: Iterable<number>): void {
 		}
 		mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
 	}
-	checked(
-		callLibc("sched_setaffinity", tid, mask.length, mask),
-		`cannot set CPU affinity of thread ${tid}`,
-	);
+	checked(callLibc("sched_setaffinity", tid, mask.length, mask), `cannot set CPU affinity of thread ${tid}`);
 }
 
 /** Resource numbers of prlimit(2) that guests need. */
@@ -164,14 +130,10 @@ export interface ResourceLimit {
 }
 
 const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
-const limitOf = (raw: bigint | undefined) =>
-	raw === undefined || raw === RLIM_INFINITY ? undefined : raw;
+const limitOf = (raw: bigint | undefined) => (raw === undefined || raw === RLIM_INFINITY ? undefined : raw);
 
 /** The limit of process `pid` on `resource`. */
-export function getResourceLimit(
-	pid: number,
-	resource: Resource,
-): ResourceLimit {
+export function getResourceLimit(pid: number, resource: Resource): ResourceLimit {
 	const limit = new BigUint64Array(2);
 	const result = callLibc("prlimit", pid, RESOURCES[resource], null, limit);
 	checked(result, `cannot get the ${resource} limit of process ${pid}`);
@@ -179,15 +141,8 @@ export function getResourceLimit(
 }
 
 /** Sets the limit of process `pid` on `resource`. */
-export function setResourceLimit(
-	pid: number,
-	resource: Resource,
-	limit: ResourceLimit,
-): void {
-	const raw = BigUint64Array.of(
-		limit.soft ?? RLIM_INFINITY,
-		limit.hard ?? RLIM_INFINITY,
-	);
+export function setResourceLimit(pid: number, resource: Resource, limit: ResourceLimit): void {
+	const raw = BigUint64Array.of(limit.soft ?? RLIM_INFINITY, limit.hard ?? RLIM_INFINITY);
 	const result = callLibc("prlimit", pid, RESOURCES[resource], raw, null);
 	checked(result, `cannot set the ${resource} limit of process ${pid}`);
 }
@@ -204,14 +159,7 @@ export function openPidfd(pid: number): number | undefined {
 
 /** Sends signal number `signal` to the process behind a pidfd; false when it is gone. */
 export function signalPidfd(pidfd: number, signal: number): boolean {
-	const result = callLibc(
-		"syscall",
-		SYS_pidfd_send_signal,
-		pidfd,
-		signal,
-		0,
-		0,
-	);
+	const result = callLibc("syscall", SYS_pidfd_send_signal, pidfd, signal, 0, 0);
 	if ("errno" in result && result.errno === ESRCH) return false;
 	checked(result, `cannot send signal ${signal}`);
 	return true;

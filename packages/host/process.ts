@@ -1,11 +1,11 @@
 // Identifies processes by number and start time, so that a reused number is never taken for the process it once was.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import { constants } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import { VirtError } from "@virtkit/base/errors";
 import { closeDescriptor, openPidfd, signalPidfd } from "./native.ts";
-import { parseProcessStat, type ProcessStat } from "./process-stat.ts";
+import { type ProcessStat, parseProcessStat } from "./process-stat.ts";
 
 /** A process for good: its number, and when it started in clock ticks since boot (field 22 of proc_pid_stat(5)). */
 export interface ProcessIdentity {
@@ -37,10 +37,7 @@ export function isAlive(identity: ProcessIdentity): boolean {
 }
 
 /** Sends a signal to that very process, whatever has its number by now; false when it is gone. */
-export function signalProcess(
-	identity: ProcessIdentity,
-	signal: NodeJS.Signals,
-): boolean {
+export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
 	const pidfd = openPidfd(identity.pid);
 	if (pidfd === undefined) return false;
 	try {
@@ -73,11 +70,7 @@ export async function waitForExit(
 	for (let pause = 1; isAlive(identity); pause = Math.min(pause * 2, 50)) {
 		const left = deadline - performance.now();
 		if (left <= 0) return false;
-		await delay(
-			Math.min(pause, left),
-			undefined,
-			abort === undefined ? {} : { signal: abort },
-		);
+		await delay(Math.min(pause, left), undefined, abort === undefined ? {} : { signal: abort });
 	}
 	return true;
 }
@@ -99,14 +92,10 @@ export async function terminateProcess(
 		if (await waitForExit(identity, deadlineMs, abort)) return signal;
 	}
 	const signals = steps.map((step) => step.signal).join(", ");
-	throw new VirtError(
-		"SYSTEM_ERROR",
-		`Failed to terminate process ${identity.pid} with ${signals}`,
-		{
-			domain: "NONE",
-			int1: constants.errno.EBUSY,
-		},
-	);
+	throw new VirtError("SYSTEM_ERROR", `Failed to terminate process ${identity.pid} with ${signals}`, {
+		domain: "NONE",
+		int1: constants.errno.EBUSY,
+	});
 }
 
 /** The arguments of process `pid`; empty for a kernel thread, a zombie or no process. */
@@ -125,8 +114,7 @@ export function findProcesses(marker: string): ProcessIdentity[] {
 	for (const entry of readdirSync("/proc")) {
 		const pid = Number(entry);
 		if (!Number.isInteger(pid) || pid === process.pid) continue;
-		if (!readCommandLine(pid).some((argument) => argument.includes(marker)))
-			continue;
+		if (!readCommandLine(pid).some((argument) => argument.includes(marker))) continue;
 		const identity = identifyProcess(pid);
 		if (identity !== undefined) found.push(identity);
 	}

@@ -14,9 +14,7 @@ export interface BeforeExec {
 	readonly oomScoreAdj?: number;
 	readonly umask?: number;
 	/** Soft and hard limits: open files, bytes of locked memory, processes, bytes of a core file. */
-	readonly limits?: Readonly<
-		Partial<Record<keyof typeof ULIMITS, number | "unlimited">>
-	>;
+	readonly limits?: Readonly<Partial<Record<keyof typeof ULIMITS, number | "unlimited">>>;
 	/** Groups besides `gid`; only with `uid` and `gid`, and only as root. */
 	readonly supplementaryGroups?: readonly number[];
 }
@@ -72,26 +70,18 @@ function limitLine([name, value]: [string, number | "unlimited"]): string {
 /** The shell script that puts `before` in place and becomes the program. */
 function preamble(options: SpawnOptions, before: BeforeExec): string {
 	const lines = ["set -e"];
-	for (const file of before.cgroupProcs ?? [])
-		lines.push(`echo $$ > ${quote(file)}`);
-	if (before.oomScoreAdj !== undefined)
-		lines.push(`echo ${before.oomScoreAdj} > /proc/self/oom_score_adj`);
-	if (before.umask !== undefined)
-		lines.push(`umask 0${before.umask.toString(8)}`);
+	for (const file of before.cgroupProcs ?? []) lines.push(`echo $$ > ${quote(file)}`);
+	if (before.oomScoreAdj !== undefined) lines.push(`echo ${before.oomScoreAdj} > /proc/self/oom_score_adj`);
+	if (before.umask !== undefined) lines.push(`umask 0${before.umask.toString(8)}`);
 	lines.push(...Object.entries(before.limits ?? {}).map(limitLine));
 	const { uid, gid } = options;
 	const groups = before.supplementaryGroups ?? [];
 	const identity = [
 		...(uid === undefined ? [] : [`--reuid=${uid}`]),
 		...(gid === undefined ? [] : [`--regid=${gid}`]),
-		...(groups.length > 0
-			? [`--groups=${groups.join(",")}`]
-			: ["--clear-groups"]),
+		...(groups.length > 0 ? [`--groups=${groups.join(",")}`] : ["--clear-groups"]),
 	];
-	const become =
-		uid === undefined && gid === undefined
-			? ""
-			: `setpriv ${identity.join(" ")} -- `;
+	const become = uid === undefined && gid === undefined ? "" : `setpriv ${identity.join(" ")} -- `;
 	lines.push(`exec ${become}"$@"`);
 	return lines.join("\n");
 }
@@ -109,11 +99,7 @@ function checkExecutable(path: string, cwd: string | undefined): void {
 		throw systemError(`cannot execute binary ${path}`, error);
 	}
 	if (statSync(path).isDirectory()) {
-		throw new VirtError(
-			"SYSTEM_ERROR",
-			`cannot execute binary ${path}: Is a directory`,
-			{ domain: "NONE", int1: 21 },
-		);
+		throw new VirtError("SYSTEM_ERROR", `cannot execute binary ${path}: Is a directory`, { domain: "NONE", int1: 21 });
 	}
 }
 
@@ -131,11 +117,7 @@ function launch(options: SpawnOptions): ChildProcess {
 		] as ("ignore" | number)[],
 	};
 	if (before !== undefined) {
-		return spawn(
-			"/bin/sh",
-			["-c", preamble(options, before), "sh", options.path, ...options.args],
-			common,
-		);
+		return spawn("/bin/sh", ["-c", preamble(options, before), "sh", options.path, ...options.args], common);
 	}
 	return spawn(options.path, options.args, {
 		...common,
@@ -149,9 +131,7 @@ function launch(options: SpawnOptions): ChildProcess {
  *
  * @throws VirtError SYSTEM_ERROR naming the program when it cannot be executed.
  */
-export async function spawnDetached(
-	options: SpawnOptions,
-): Promise<DetachedProcess> {
+export async function spawnDetached(options: SpawnOptions): Promise<DetachedProcess> {
 	checkExecutable(options.path, options.cwd);
 	let child: ChildProcess;
 	try {
@@ -164,9 +144,7 @@ export async function spawnDetached(
 	});
 	const { pid } = child;
 	if (pid === undefined) {
-		const failure = await new Promise<Error>((resolve) =>
-			child.once("error", resolve),
-		);
+		const failure = await new Promise<Error>((resolve) => child.once("error", resolve));
 		throw systemError(`cannot execute binary ${options.path}`, failure);
 	}
 	child.on("error", () => undefined);

@@ -8,9 +8,7 @@ import { errnoWording } from "./libc.ts";
 /** The number of a Node error's errno (ENOENT → 2), undefined where the error has none. */
 export function errnoOf(error: unknown): number | undefined {
 	const code = (error as NodeJS.ErrnoException | undefined)?.code;
-	return code === undefined
-		? undefined
-		: (constants.errno as Record<string, number>)[code];
+	return code === undefined ? undefined : (constants.errno as Record<string, number>)[code];
 }
 
 /** Whether `error` is a failed system call with this errno name ("ENOENT"). */
@@ -21,11 +19,7 @@ export function isErrno(error: unknown, ...names: readonly string[]): boolean {
 
 /** libc's words for an errno number; libuv's where libc cannot be reached. */
 export function errnoText(errno: number): string {
-	return (
-		errnoWording(errno) ??
-		getSystemErrorMap().get(-errno)?.[1] ??
-		`errno ${errno}`
-	);
+	return errnoWording(errno) ?? getSystemErrorMap().get(-errno)?.[1] ?? `errno ${errno}`;
 }
 
 /**
@@ -36,11 +30,7 @@ export function errnoText(errno: number): string {
 export function systemError(doing: string, failure: unknown): VirtError {
 	const errno = typeof failure === "number" ? failure : errnoOf(failure);
 	const reason =
-		errno === undefined
-			? failure instanceof Error
-				? failure.message
-				: String(failure)
-			: errnoText(errno);
+		errno === undefined ? (failure instanceof Error ? failure.message : String(failure)) : errnoText(errno);
 	return new VirtError("SYSTEM_ERROR", `${doing}: ${reason}`, {
 		domain: "NONE",
 		...(errno === undefined ? {} : { int1: errno }),

@@ -39,28 +39,18 @@ function attachQueue(fd: number, name: string, flags: number): string {
 	request.set(new TextEncoder().encode(name));
 	new Uint16Array(request.buffer, IFNAMSIZ, 1)[0] = flags;
 	const result = callLibc("ioctl", fd, TUNSETIFF, request);
-	if ("errno" in result)
-		throw systemError(`Unable to create tap device ${name}`, result.errno);
+	if ("errno" in result) throw systemError(`Unable to create tap device ${name}`, result.errno);
 	const end = request.indexOf(0);
-	return new TextDecoder().decode(
-		request.subarray(0, end < 0 || end > IFNAMSIZ ? IFNAMSIZ : end),
-	);
+	return new TextDecoder().decode(request.subarray(0, end < 0 || end > IFNAMSIZ ? IFNAMSIZ : end));
 }
 
 /** Creates the tap device, or opens it where a persistent one of that name exists. */
 export function openTap(options: TapOptions): Tap {
 	const { queues = 1, device = "/dev/net/tun" } = options;
 	if (Buffer.byteLength(options.name) >= IFNAMSIZ || options.name === "") {
-		throw new VirtError(
-			"INVALID_ARG",
-			`network interface name '${options.name}' must have 1 to ${IFNAMSIZ - 1} bytes`,
-		);
+		throw new VirtError("INVALID_ARG", `network interface name '${options.name}' must have 1 to ${IFNAMSIZ - 1} bytes`);
 	}
-	const flags =
-		IFF_TAP |
-		IFF_NO_PI |
-		(options.vnetHeader ? IFF_VNET_HDR : 0) |
-		(queues > 1 ? IFF_MULTI_QUEUE : 0);
+	const flags = IFF_TAP | IFF_NO_PI | (options.vnetHeader ? IFF_VNET_HDR : 0) | (queues > 1 ? IFF_MULTI_QUEUE : 0);
 	const fds: number[] = [];
 	try {
 		let name = options.name;
@@ -86,15 +76,7 @@ function openDevice(device: string): number {
 }
 
 /** Makes the tap behind `fd` outlive its descriptors, or not. */
-export function setPersistent(
-	fd: number,
-	name: string,
-	persistent: boolean,
-): void {
+export function setPersistent(fd: number, name: string, persistent: boolean): void {
 	const result = callLibc("ioctl", fd, TUNSETPERSIST, persistent ? 1 : 0);
-	if ("errno" in result)
-		throw systemError(
-			`Unable to set tap device ${name} persistence`,
-			result.errno,
-		);
+	if ("errno" in result) throw systemError(`Unable to set tap device ${name} persistence`, result.errno);
 }

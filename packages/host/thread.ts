@@ -1,11 +1,7 @@
 // Lists the threads of a process with what `vcpuinfo` and the statistics show of them: state, CPU, times, affinity.
 
 import { readdirSync, readFileSync } from "node:fs";
-import {
-	parseCpuList,
-	parseProcessStat,
-	parseSchedStat,
-} from "./process-stat.ts";
+import { parseCpuList, parseProcessStat, parseSchedStat } from "./process-stat.ts";
 
 /** One thread of a process. */
 export interface Thread {
@@ -39,16 +35,13 @@ export function readThread(pid: number, tid: number): Thread | undefined {
 	const stat = parseProcessStat(readOr(`${folder}/stat`, ""));
 	if (stat === undefined) return undefined;
 	const sched = parseSchedStat(readOr(`${folder}/schedstat`, ""));
-	const allowed =
-		/^Cpus_allowed_list:\s*(.*)$/m.exec(readOr(`${folder}/status`, ""))?.[1] ??
-		"";
+	const allowed = /^Cpus_allowed_list:\s*(.*)$/m.exec(readOr(`${folder}/status`, ""))?.[1] ?? "";
 	return {
 		tid,
 		comm: stat.comm,
 		state: stat.state,
 		lastCpu: stat.lastCpu,
-		cpuNs:
-			sched.runNs === 0n ? BigInt(stat.userNs + stat.systemNs) : sched.runNs,
+		cpuNs: sched.runNs === 0n ? BigInt(stat.userNs + stat.systemNs) : sched.runNs,
 		userNs: stat.userNs,
 		systemNs: stat.systemNs,
 		runDelayNs: sched.waitNs,
