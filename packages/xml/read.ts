@@ -1,7 +1,7 @@
 // Reads a document tree by a schema, with errors that name line, element, value and what is allowed.
 
 import { type ErrorCode, VirtError } from "@virtkit/base/errors";
-import { type XmlElement, textOf, xmlElement } from "./node.ts";
+import { textOf, type XmlElement, xmlElement } from "./node.ts";
 import type { AttributeField, Field, Fields, LeafField, Loose, Schema, TextField } from "./schema.ts";
 
 /** How a document is read. */
@@ -38,8 +38,9 @@ export function documentError(at: Position | undefined, message: string, code: E
 }
 
 /** The value of `element` by `schema`. Throws XML_ERROR or the field's own code. */
-export function readElement<T>(schema: Schema<T>, element: XmlElement, context: ReadContext = { strict: false }): T {
-	if (schema.resolve) return readElement(schema.resolve(), element, context);
+export function readElement<T>(schema: Schema<T>, written: XmlElement, context: ReadContext = { strict: false }): T {
+	if (schema.resolve) return readElement(schema.resolve(), written, context);
+	const element = schema.rewrite?.(written) ?? written;
 	const value: Record<string, unknown> = {};
 	POSITIONS.set(value, element);
 	const taken = context.strict || schema.closed ? new Taken() : undefined;

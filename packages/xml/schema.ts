@@ -174,6 +174,8 @@ export interface Schema<T> {
 		readonly codes?: VariantCodes;
 	};
 	readonly rules: readonly Rule<T>[];
+	/** Turns an old or short spelling of the element into the one that the fields describe, before it is read. */
+	rewrite?(element: XmlElement): XmlElement;
 	/** Runs right after reading, on the value as read; may normalise it or throw. */
 	onRead?(value: T, element: XmlElement, context: ReadContext): void;
 	readonly doc?: string;
@@ -190,6 +192,7 @@ interface SchemaOptions<T> {
 	readonly doc?: string;
 	readonly rules?: readonly Rule<T>[];
 	readonly closed?: ErrorCode;
+	rewrite?(element: XmlElement): XmlElement;
 	onRead?(value: T, element: XmlElement, context: ReadContext): void;
 }
 

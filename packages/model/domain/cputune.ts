@@ -1,0 +1,106 @@
+// Host CPU time and caches that the guest's threads get: shares, quotas, pins, schedulers, cache and bandwidth shares.
+
+import { int, integer, oneOf, uint, uint64 } from "@virtkit/xml/codec";
+import { attr, child, element, type Field, type Infer, leaf, list } from "@virtkit/xml/schema";
+import { numberSetCode, someNumbers } from "./number-sets.ts";
+import { prettyAmount } from "./pretty-amount.ts";
+
+const long = integer();
+const period = (doc: string) => leaf(uint64, { absent: 0n, doc });
+const quota = (doc: string) => leaf(long, { absent: 0, doc });
+const cpuset = (doc: string) => attr(someNumbers, { required: true, code: numberSetCode, doc });
+const vcpus = attr(someNumbers, { required: true, code: numberSetCode, doc: "Virtual CPUs it is about." });
+
+const scheduler = {
+	scheduler: attr(oneOf("batch", "idle", "fifo", "rr"), { required: true, doc: "Linux scheduling policy." }),
+	priority: attr(int, {
+		doc: "Priority of the real-time policies.",
+		show: (self) => self.scheduler === "fifo" || self.scheduler === "rr",
+	}),
+} as const satisfies Record<string, Field>;
+
+const vcpusched = element({ vcpus, ...scheduler });
+const iothreadsched = element({
+	iothreads: attr(someNumbers, { required: true, code: numberSetCode, doc: "I/O threads it is about." }),
+	...scheduler,
+});
+
+const monitor = element({
+	level: attr(uint, { doc: "Cache level that is watched." }),
+	vcpus,
+});
+
+const cachetune = element({
+	vcpus,
+	cache: list(
+		element({
+			id: attr(uint, { required: true, doc: "Host cache." }),
+			level: attr(uint, { required: true, doc: "Level of the host cache." }),
+			type: attr(oneOf("both", "code", "data"), { required: true, doc: "What is cached." }),
+			size: prettyAmount("size", { assumed: "KiB", doc: "Bytes of the cache that the CPUs have to themselves." }),
+		}),
+	),
+	monitor: list(monitor, { doc: "Cache use that is watched." }),
+});
+
+const memorytune = element({
+	vcpus,
+	node: list(
+		element({
+			id: attr(uint, { required: true, doc: "Host NUMA node." }),
+			bandwidth: attr(uint, { required: true, doc: "Share of the node's memory bandwidth in per cent." }),
+		}),
+	),
+	monitor: list(element({ vcpus }), { doc: "Memory bandwidth that is watched." }),
+});
+
+const one = <T extends { vcpus: number[] } | { iothreads: number[] }>(all: T[], key: string): T[] =>
+	all
+		.flatMap((sched) => ((sched as Record<string, unknown>)[key] as number[]).map((id) => ({ ...sched, [key]: [id] })))
+		.sort(
+			(a, b) =>
+				((a as Record<string, unknown>)[key] as number[])[0]! - ((b as Record<string, unknown>)[key] as number[])[0]!,
+		);
+
+export const cputune = element(
+	{
+		shares: leaf(uint64, { doc: "CPU time relative to other guests." }),
+		period: period("Enforcement interval of a virtual CPU in microseconds."),
+		quota: quota("Microseconds that a virtual CPU may run in each period."),
+		global_period: period("Enforcement interval of the whole guest in microseconds."),
+		global_quota: quota("Microseconds that the whole guest may run in each period."),
+		emulator_period: period("Enforcement interval of the emulator's own threads in microseconds."),
+		emulator_quota: quota("Microseconds that the emulator's own threads may run in each period."),
+		iothread_period: period("Enforcement interval of an I/O thread in microseconds."),
+		iothread_quota: quota("Microseconds that an I/O thread may run in each period."),
+		vcpupin: list(
+			element({
+				vcpu: attr(uint, { required: true, doc: "Number of the virtual CPU." }),
+				cpuset: cpuset("Host CPUs that it runs on."),
+			}),
+			{ doc: "Host CPUs of one virtual CPU." },
+		),
+		emulatorpin: child(element({ cpuset: cpuset("Host CPUs that the emulator's own threads run on.") })),
+		iothreadpin: list(
+			element({
+				iothread: attr(integer({ min: 1, max: 0xffffffff }), { required: true, doc: "Number of the I/O thread." }),
+				cpuset: cpuset("Host CPUs that it runs on."),
+			}),
+			{ doc: "Host CPUs of one I/O thread." },
+		),
+		emulatorsched: child(element(scheduler), { doc: "Scheduling of the emulator's own threads." }),
+		vcpusched: list(vcpusched, { doc: "Scheduling of virtual CPUs." }),
+		iothreadsched: list(iothreadsched, { doc: "Scheduling of I/O threads." }),
+		cachetune: list(cachetune, { doc: "Host caches that virtual CPUs have to themselves." }),
+		memorytune: list(memorytune, { doc: "Host memory bandwidth that virtual CPUs get." }),
+	},
+	{
+		onRead(value) {
+			value.vcpupin.sort((a, b) => a.vcpu - b.vcpu);
+			value.vcpusched = one(value.vcpusched, "vcpus");
+			value.iothreadsched = one(value.iothreadsched, "iothreads");
+		},
+	},
+);
+
+export type CputuneDef = Infer<typeof cputune>;

@@ -1,0 +1,58 @@
+// Labels of the host's security systems (SELinux, AppArmor, DAC) that the guest runs with.
+
+import { nonEmpty, oneOf, yesNo } from "@virtkit/xml/codec";
+import { documentError } from "@virtkit/xml/read";
+import { attr, element, type Infer, leaf } from "@virtkit/xml/schema";
+
+export const seclabel = element(
+	{
+		type: attr(oneOf("none", "dynamic", "static"), {
+			doc: "Whether the label is made at start, given here, or absent.",
+		}),
+		model: attr(nonEmpty, { doc: "Security system the label belongs to." }),
+		relabel: attr(yesNo, {
+			doc: "Whether the guest's files get its label.",
+			show: (self) => self.type !== "none",
+		}),
+		label: leaf(nonEmpty, {
+			doc: "Label of the guest's process.",
+			show: (self, options) => self.type === "static" || !options.inactive,
+		}),
+		imagelabel: leaf(nonEmpty, {
+			doc: "Label of the guest's files.",
+			show: (self, options) => self.relabel === true && !options.inactive,
+		}),
+		baselabel: leaf(nonEmpty, {
+			doc: "Label that the one made at start is built from.",
+			when: (self) => self.type === "dynamic",
+		}),
+	},
+	{
+		onRead(value, node) {
+			value.type ??= "dynamic";
+			value.relabel ??= value.type === "dynamic";
+			if (value.type === "dynamic" && !value.relabel)
+				throw documentError(node, "dynamic label type must use resource relabeling", "CONFIG_UNSUPPORTED");
+			if (value.type === "none" && value.relabel)
+				throw documentError(node, "resource relabeling is not compatible with label type 'none'", "CONFIG_UNSUPPORTED");
+			if (value.model === "none") {
+				value.type = "none";
+				value.relabel = false;
+			} else if (value.type === "static" && value.label === undefined)
+				throw documentError(node, "security label is missing");
+		},
+	},
+);
+
+export type SeclabelDef = Infer<typeof seclabel>;
+
+/** Throws where two labels are of one security system, or one of several names none. */
+export function checkSeclabels(labels: readonly SeclabelDef[], at: { line: number; column: number }): void {
+	const seen = new Set<string | undefined>();
+	for (const { model } of labels) {
+		if (seen.has(model)) throw documentError(at, `seclabel for model ${model} is already provided`, "XML_DETAIL");
+		seen.add(model);
+	}
+	if (labels.length > 1 && seen.has(undefined))
+		throw documentError(at, "missing security model when using multiple labels");
+}
