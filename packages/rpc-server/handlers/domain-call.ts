@@ -95,17 +95,3 @@ export function countedParameters(
 export function wireParameters(params: readonly TypedParam[]): TypedParameter[] {
 	return params as TypedParameter[];
 }
-
-/** A CPU set as bytes, lowest CPU in the lowest bit, `length` bytes long where given. */
-export function encodeCpuMap(cpus: readonly number[], length = Math.ceil((Math.max(-1, ...cpus) + 1) / 8)): Buffer {
-	const map = Buffer.alloc(length);
-	for (const cpu of cpus) if (cpu >> 3 < length) map[cpu >> 3] = (map[cpu >> 3] ?? 0) | (1 << (cpu & 7));
-	return map;
-}
-
-/** The CPUs whose bits are set. */
-export function decodeCpuMap(map: Uint8Array): number[] {
-	const cpus: number[] = [];
-	for (let cpu = 0; cpu < map.length * 8; cpu++) if ((map[cpu >> 3] ?? 0) & (1 << (cpu & 7))) cpus.push(cpu);
-	return cpus;
-}

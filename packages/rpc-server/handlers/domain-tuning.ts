@@ -1,8 +1,9 @@
 // What a domain may use: memory, vCPUs, pinning, scheduling.
 
 import type { Hypervisor } from "@virtkit/core/hypervisor";
+import { decodeCpuMap, encodeCpuMap } from "@virtkit/protocol/cpu-map";
 import type { Handlers } from "../handler.ts";
-import { decodeCpuMap, encodeCpuMap, nothing, onDomain, wireParameters } from "./domain-call.ts";
+import { nothing, onDomain, wireParameters } from "./domain-call.ts";
 
 /** VIR_DOMAIN_AFFECT_LIVE, what calls without flags mean; and VIR_DOMAIN_MEM_MAXIMUM. */
 const LIVE = 1;

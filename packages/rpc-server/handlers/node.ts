@@ -1,9 +1,10 @@
 // The host: processors, memory, NUMA cells.
 
 import type { Hypervisor } from "@virtkit/core/hypervisor";
+import { encodeCpuMap } from "@virtkit/protocol/cpu-map";
 import type { Handlers } from "../handler.ts";
 import { hostOperation } from "./connect.ts";
-import { after, coreContext, countedParameters, encodeCpuMap } from "./domain-call.ts";
+import { after, coreContext, countedParameters } from "./domain-call.ts";
 
 /** Fields for a caller with room for `room` of them: none but their number where it only asked for that. */
 function counted<T>(params: readonly T[], room: number): { params: T[]; nparams: number } {
