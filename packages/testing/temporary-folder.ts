@@ -17,7 +17,6 @@ export function temporaryFolder(prefix = "virtkit-test-"): TemporaryFolder {
 	return {
 		path,
 		file: (name) => join(path, name),
-		[Symbol.dispose]: () =>
-			rmSync(path, { recursive: true, force: true, maxRetries: 3 }),
+		[Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }),
 	};
 }
