@@ -30,6 +30,13 @@ function indexProgram(name: ProgramName): ProgramIndex {
 
 const INDEXES = (Object.keys(PROGRAMS) as ProgramName[]).map(indexProgram);
 const BY_NUMBER = new Map(INDEXES.map((index) => [index.number, index]));
+const BY_NAME = new Map(INDEXES.map((index) => [index.name, index]));
+
+/** A program's rows by number. */
+export function programIndex(name: ProgramName): ProgramIndex {
+	// Every name of the type is a key of the table that the map is made from.
+	return BY_NAME.get(name) as ProgramIndex;
+}
 
 /** The program behind a number on the wire, undefined when there is none. */
 export function programByNumber(number: number): ProgramIndex | undefined {

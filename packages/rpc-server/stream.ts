@@ -1,5 +1,6 @@
 // A stream that belongs to a call: console bytes, screenshots, volume contents; a Duplex to its handler.
 
+import { once } from "node:events";
 import { Duplex } from "node:stream";
 import { toVirtError, VirtError } from "@virtkit/base/errors";
 import { FRAME_LIMITS, MESSAGE_STATUS, type MessageStatus } from "@virtkit/protocol/frame";
@@ -43,7 +44,7 @@ export class ServerStream extends Duplex {
 	#congested = false;
 
 	constructor(carrier: StreamCarrier) {
-		super({ allowHalfOpen: true, emitClose: true, readableHighWaterMark: BUFFER_BYTES });
+		super({ allowHalfOpen: true, autoDestroy: false, readableHighWaterMark: BUFFER_BYTES });
 		this.#carrier = carrier;
 		// The handler may be gone by the time a client aborts; that is no reason to end the process.
 		this.on("error", () => undefined);
@@ -51,7 +52,7 @@ export class ServerStream extends Duplex {
 
 	/**
 	 * What must be done before the client's finish is confirmed: flushing a file, checking what was written.
-	 * When it fails, the client is told why. Without it, the finish is confirmed at once.
+	 * When it fails, the client is told why. Without it, the finish is confirmed once all data has been read here.
 	 */
 	onFinish(finish: () => void | Promise<void>): void {
 		this.#finishing = finish;
@@ -59,16 +60,16 @@ export class ServerStream extends Duplex {
 
 	/** Called when the reply of the call has been written: data may flow. */
 	activate(): void {
-		if (this.#state !== "opening") return;
-		this.#state = "open";
+		if (this.#state === "opening") this.#state = "open";
 		const waiting = this.#waiting;
 		this.#waiting = undefined;
 		waiting?.();
 	}
 
-	/** Called when the call failed: there never was a stream. */
-	discard(): void {
+	/** Called when the call failed, or the client is gone: nothing can be said any more. */
+	abandon(): void {
 		this.#state = "closed";
+		this.activate();
 		this.destroy();
 	}
 
@@ -90,6 +91,7 @@ export class ServerStream extends Duplex {
 		this.#finishReceived = true;
 		this.push(null);
 		try {
+			if (this.readableLength > 0) await once(this, "end");
 			await this.#finishing?.();
 		} catch (error) {
 			this.destroy(toVirtError(error));
