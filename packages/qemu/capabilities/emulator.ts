@@ -51,6 +51,8 @@ export interface EmulatorFacts {
 	readonly arch: string;
 	/** Major × 1,000,000 + minor × 1,000 + micro. */
 	readonly version: number;
+	/** The distribution's name of the build, empty where it has none. */
+	readonly package: string;
 	readonly machines: readonly MachineType[];
 	/** Types that can be made, with the names of their properties (none where they were not asked for). */
 	readonly types: Readonly<Record<string, readonly string[]>>;
@@ -59,10 +61,24 @@ export interface EmulatorFacts {
 	/** Options of the command line with their parameters (query-command-line-options). */
 	readonly options: Readonly<Record<string, readonly string[]>>;
 	readonly schema: readonly SchemaEntity[];
-	readonly tcg?: AcceleratorCapabilities;
-	/** Present where KVM works on this host with this emulator. */
-	readonly kvm?: AcceleratorCapabilities;
+	readonly tcg?: AcceleratorCapabilities | undefined;
+	/** Present where QEMU can open KVM on this host, so that domains for it can be defined. */
+	readonly kvm?: AcceleratorCapabilities | undefined;
+	/** Versions of Arm's interrupt controller that KVM can give a guest (query-gic-capabilities). */
+	readonly gicVersions?: readonly string[] | undefined;
+	/** Whether the host can encrypt guests' memory with AMD SEV (query-sev-capabilities answers). */
+	readonly sev?: boolean | undefined;
+	/** Why no guest can be started with KVM; absent where it can. */
+	readonly kvmRefusal?: string | undefined;
 }
+
+/** Architectures that an emulator runs beside its own. */
+const ALSO_RUN: Readonly<Record<string, readonly string[]>> = {
+	x86_64: ["i686"],
+	aarch64: ["armv7l"],
+	armv7l: ["armv6l"],
+	ppc64: ["ppc64le"],
+};
 
 /** An emulator's facts with the questions that are asked of them. */
 export class EmulatorCapabilities {
@@ -122,6 +138,11 @@ export class EmulatorCapabilities {
 	/** The machine type that a definition without one gets. */
 	get defaultMachine(): MachineType | undefined {
 		return this.facts.machines.find((machine) => machine.isDefault);
+	}
+
+	/** Whether the emulator runs guests of `arch`: its own, and the ones its CPUs also run. */
+	runsArch(arch: string): boolean {
+		return arch === this.facts.arch || (ALSO_RUN[this.facts.arch]?.includes(arch) ?? false);
 	}
 
 	/** What is known of the accelerator that domains of this type use; undefined where it cannot be had. */

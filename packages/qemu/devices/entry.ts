@@ -1,8 +1,10 @@
 // What the driver asks of every kind of device: one entry a kind, collected in the registry, so that no shared code switches on kinds.
 
+import type { PciAddress } from "@virtkit/model/domain/address";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import type { CommandLine } from "../command-line/command-line.ts";
+import type { DriverHost } from "../driver-host.ts";
 import type { DriverSettings } from "../settings.ts";
 
 /** What is known while a definition is completed and checked. */
@@ -10,6 +12,7 @@ export interface DefineContext {
 	readonly def: DomainDef;
 	readonly caps: EmulatorCapabilities;
 	readonly settings: DriverSettings;
+	readonly host: DriverHost;
 	/** True for a definition that is new; false for one that was stored, saved or migrated, whose guest ABI must stay. */
 	readonly fresh: boolean;
 }
@@ -36,13 +39,50 @@ export interface GuestPaths {
 	readonly log: string;
 }
 
-/** On what kind of PCI slot a device may sit; libvirt's connect flags. */
+/** What can be plugged into a PCI bus: devices of either kind, and the controllers that make further buses. */
+export type PciConnection =
+	| "pci"
+	| "pcie"
+	| "pci-bridge"
+	| "pcie-to-pci-bridge"
+	| "dmi-to-pci-bridge"
+	| "pcie-root-port"
+	| "pcie-switch-upstream-port"
+	| "pcie-switch-downstream-port"
+	| "pci-expander-bus"
+	| "pcie-expander-bus";
+
+/** On what kind of PCI slot a device may sit; libvirt's connect flags. Made by the functions of addresses/pci-need.ts. */
 export interface PciNeed {
-	readonly bus: "pci" | "pcie" | "either";
-	/** Needs a slot that supports hot-plug where there is one. */
-	readonly hotpluggable: boolean;
-	/** Several such devices may share one slot as functions (pcie-root-port, USB companions). */
+	readonly connection: PciConnection;
+	/** Is put on buses made for devices only, when libvirt chooses: true of all but PCI controllers. */
+	readonly automatic: boolean;
+	/** Needs a slot that supports hot-plug: true while the guest runs. */
+	readonly hotpluggable?: boolean;
+	/** Sits on bus 0 itself. */
+	readonly integrated?: boolean;
+	/** Several such devices share one slot as its functions. */
 	readonly aggregate?: boolean;
+}
+
+/** Where on bus 0 a machine's chipset has the device. */
+export interface ChipsetSlot {
+	/** Slots, the first free one is taken. */
+	readonly slots: readonly number[];
+	readonly function?: number;
+	/** The device is part of the chipset: it can be nowhere else. Names it in the error. */
+	readonly fixed?: string;
+	readonly multifunction?: boolean;
+	/** Where the slots are taken, any other is chosen at once rather than in the device's turn. */
+	readonly orElsewhere?: boolean;
+}
+
+/** Which function of a slot a device is. */
+export interface PciFunction {
+	readonly function: number;
+	readonly multifunction?: boolean;
+	/** Address of a device in whose slot it belongs. */
+	readonly beside?: PciAddress;
 }
 
 /** One kind of device, everything the driver knows about it. `D` is its definition in the domain document. */
@@ -59,6 +99,27 @@ export interface DeviceEntry<D extends object> {
 	check?(device: D, context: DefineContext): void;
 	/** The PCI slot it wants; undefined when it sits on no PCI bus. */
 	pci?(device: D, context: DefineContext): PciNeed | undefined;
+	/** Where the machine's chipset has it, if it has. */
+	chipset?(device: D, index: number, context: DefineContext): ChipsetSlot | undefined;
+	/** Whether its PCI address is one that PIIX3 has for it, so that the document's is not counted as taken. */
+	chipsetOwns?(device: D): boolean;
+	/** The function it takes of its slot, and the address of a companion whose slot it shares; any and none where absent. */
+	pciFunction?(device: D, context: DefineContext): PciFunction | undefined;
+	/** Group of host devices that must be kept apart from others (pSeries); 0 where absent, that of emulated devices. */
+	isolationGroup?(device: D, context: DefineContext): number;
+	/** Whether it sits on a USB bus. */
+	usb?(device: D, context: DefineContext): boolean;
+	/** Whether it is a port of a virtio-serial controller: consoles may have port 0. */
+	virtioSerial?(device: D): "console" | "port" | undefined;
+	/** The pSeries virtual bus: from which register on it looks for a free one, and whether it can sit nowhere else. */
+	spaprVio?(device: D, context: DefineContext): { readonly register: number; readonly always: boolean } | undefined;
+	/** Whether it is a virtio device that gets an address of the machine's own virtio bus (ccw, mmio) where it has one. */
+	virtio?(device: D, bus: "ccw" | "virtio-mmio" | "pci"): boolean;
+	/** False where the device gets none of the identifiers that s390x adds to PCI addresses. */
+	readonly zpci?: false;
 	/** Appends its options to the command line. */
 	build(device: D, context: BuildContext): void;
 }
+
+/** One step of completing a definition that concerns more than one device: default devices, implied controllers, addresses. */
+export type DomainStep = (context: DefineContext) => void;

@@ -1,0 +1,28 @@
+// Checks a completed definition, in libvirt's order: the driver's rules, each device, the rules of any hypervisor.
+
+import { domain } from "@virtkit/model/domain/domain";
+import { checkRules } from "@virtkit/xml/validate";
+import type { DefineContext } from "../devices/entry.ts";
+import { COMPLETED, DOMAIN_CHECKS } from "../devices/registry.ts";
+import { COMMON_RULES } from "./common-rules.ts";
+import { checkDomainRules } from "./domain-rule.ts";
+import { DRIVER_RULES_FIRST, DRIVER_RULES_LAST, DRIVER_RULES_SECOND } from "./driver-rules.ts";
+import { FEATURE_RULES } from "./feature-rules.ts";
+import { checkMemoryHotplug } from "./memory.ts";
+import { checkNuma } from "./numa.ts";
+import { checkClock } from "./timers.ts";
+
+/** Throws VirtError with libvirt's code where the guest cannot be had. */
+export function checkDomain(context: DefineContext): void {
+	checkDomainRules(DRIVER_RULES_FIRST, context);
+	checkMemoryHotplug(context);
+	checkClock(context);
+	checkDomainRules(DRIVER_RULES_SECOND, context);
+	checkDomainRules(FEATURE_RULES, context);
+	checkDomainRules(DRIVER_RULES_LAST, context);
+	for (const check of DOMAIN_CHECKS) check(context);
+	checkRules(domain, context.def);
+	for (const entry of COMPLETED) for (const device of entry.list(context.def)) entry.check?.(device, context);
+	checkDomainRules(COMMON_RULES, context);
+	checkNuma(context);
+}

@@ -1,0 +1,36 @@
+// What the driver knows of the host and of itself while it works on definitions; everything that is not in the document.
+
+import type { CpuExpansion, EmulatorCapabilities } from "./capabilities/emulator.ts";
+import type { FirmwareDescriptor } from "./defaults/firmware-descriptor.ts";
+import type { DriverSettings } from "./settings.ts";
+
+/** The host and the driver's own folders. */
+export interface DriverHost {
+	/** The host's architecture by libvirt's name. */
+	readonly arch: string;
+	readonly settings: DriverSettings;
+	/** Path of the emulator that guests of `arch` get unless they name one; undefined where there is none. */
+	defaultEmulator(arch: string): string | undefined;
+	/** What the emulator at `path` can do. Throws VirtError where it is none. */
+	emulatorAt(path: string): EmulatorCapabilities;
+	/** The firmware images that the host describes, in their order of preference. */
+	readonly firmware: readonly FirmwareDescriptor[];
+	/** Folder of the firmware variables that the driver keeps itself. */
+	readonly nvramDir: string;
+	/** Folder of guests' private folders: DIR/lib/qemu. */
+	readonly libDir: string;
+	/** Folder of guests' channel sockets. */
+	readonly channelDir: string;
+	/** The host's CPU as KVM shows it to guests; undefined without KVM. */
+	readonly hostCpu?: CpuExpansion;
+	/** Numbers of the host's NUMA nodes. */
+	readonly numaNodes: readonly number[];
+	/** Host CPUs. */
+	readonly cpus: number;
+	/** Sizes in KiB of the huge pages that the host can hand out, with the mount point of each. */
+	readonly hugepages: readonly { readonly kib: number; readonly mount: string; readonly isDefault: boolean }[];
+	/** A random UUID. */
+	uuid(): string;
+	/** Seconds since 1970. */
+	now(): number;
+}
