@@ -1,8 +1,8 @@
 // A server of libvirt's RPC: takes connected sockets, keeps their sessions, and ends them in order.
 
 import type { Duplex } from "node:stream";
-import { buildDispatchTable } from "./dispatch-table.ts";
 import { withBuiltIns } from "./built-in.ts";
+import { buildDispatchTable } from "./dispatch-table.ts";
 import type { Client, ClientIdentity, ProgramHandlers } from "./handler.ts";
 import { DEFAULT_LIMITS, type Guard, type Limits, type Logger, SILENT } from "./options.ts";
 import { Session, type SessionHost } from "./session.ts";

@@ -13,6 +13,7 @@ import {
 	MESSAGE_TYPES,
 	type MessageStatus,
 } from "@virtkit/protocol/frame";
+import { Keepalive } from "@virtkit/protocol/keepalive";
 import type { EventProcedure } from "@virtkit/protocol/procedure";
 import type { EventName, MessageOf } from "@virtkit/protocol/procedure-types";
 import { PROGRAMS, type ProgramName } from "@virtkit/protocol/programs";
@@ -23,7 +24,6 @@ import { XdrWriter } from "@virtkit/xdr/writer";
 import { Call } from "./call.ts";
 import type { DispatchEntry, DispatchProgram } from "./dispatch-table.ts";
 import type { Client, ClientIdentity } from "./handler.ts";
-import { Keepalive } from "./keepalive.ts";
 import type { Guard, Limits, Logger } from "./options.ts";
 import { readOnlyRefusal } from "./read-only.ts";
 import { ServerStream } from "./stream.ts";

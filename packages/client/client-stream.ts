@@ -1,0 +1,124 @@
+// The client's end of a stream: console bytes, screenshots, volume contents; a Duplex to its user.
+
+import { Duplex } from "node:stream";
+import { VirtError } from "@virtkit/base/errors";
+import { FRAME_LIMITS, MESSAGE_STATUS, type MessageStatus } from "@virtkit/protocol/frame";
+import { fromRemoteError } from "@virtkit/protocol/remote-error";
+import { remoteError } from "@virtkit/protocol/types/error";
+import type { XdrReader } from "@virtkit/xdr/reader";
+
+/** How much is taken from the daemon before the whole connection has to wait for the reader, in bytes. */
+const BUFFER_BYTES = 8 * 1024 * 1024;
+
+/** What a stream needs of the connection it runs on. */
+export interface StreamCarrier {
+	/** Sends a packet of the stream; answers whether more may follow at once. */
+	send(status: MessageStatus, data: Uint8Array): boolean;
+	/** Calls back once the connection takes more. */
+	whenWritable(callback: () => void): void;
+	/** Tells the connection that the stream holds too much unread data, or no longer does. */
+	setCongested(congested: boolean): void;
+	/** The stream is over; packets for it are ignored from now on. */
+	forget(): void;
+}
+
+/**
+ * A stream of a call.
+ *
+ * - It can be read until the daemon has no more; it finishes by itself then.
+ * - `end()` finishes it; `finish` comes when the daemon has confirmed that all was taken, `error` when it has not.
+ * - `destroy()` aborts it.
+ */
+export class ClientStream extends Duplex {
+	readonly #carrier: StreamCarrier;
+	#confirmed: ((error?: Error) => void) | undefined;
+	#over = false;
+	#ended = false;
+	#congested = false;
+
+	constructor(carrier: StreamCarrier) {
+		super({ allowHalfOpen: false, readableHighWaterMark: BUFFER_BYTES });
+		this.#carrier = carrier;
+	}
+
+	/** Called for each packet that the daemon sends. */
+	receive(status: MessageStatus, payload: XdrReader): void {
+		if (this.#over) return;
+		if (status === MESSAGE_STATUS.CONTINUE) this.#receiveData(payload.rest());
+		else if (status === MESSAGE_STATUS.OK) this.#receiveConfirmation();
+		else this.#receiveError(payload);
+	}
+
+	/** Called when the connection is lost. */
+	lost(error: Error): void {
+		this.#over = true;
+		this.#confirmed?.(error);
+		this.destroy(error);
+	}
+
+	#receiveData(data: Buffer): void {
+		// An empty packet is how the daemon says that nothing more comes.
+		if (data.length === 0) this.#endReading();
+		else if (!this.#ended && !this.push(data)) this.#setCongested(true);
+	}
+
+	#receiveConfirmation(): void {
+		this.#over = true;
+		this.#endReading();
+		this.#confirmed?.();
+		this.#carrier.forget();
+	}
+
+	#receiveError(payload: XdrReader): void {
+		this.#over = true;
+		const error = payload.remaining === 0 ? unexpectedEnd() : fromRemoteError(remoteError.decode(payload));
+		this.#confirmed?.(error);
+		this.destroy(error);
+	}
+
+	#endReading(): void {
+		if (this.#ended) return;
+		this.#ended = true;
+		this.push(null);
+	}
+
+	override _read(): void {
+		this.#setCongested(false);
+	}
+
+	#setCongested(congested: boolean): void {
+		if (congested === this.#congested) return;
+		this.#congested = congested;
+		this.#carrier.setCongested(congested);
+	}
+
+	override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+		this.#sendFrom(chunk, 0, callback);
+	}
+
+	#sendFrom(chunk: Buffer, from: number, done: () => void): void {
+		if (this.#over || from >= chunk.length) return done();
+		const to = Math.min(from + FRAME_LIMITS.STREAM_PAYLOAD_MAX, chunk.length);
+		const more = this.#carrier.send(MESSAGE_STATUS.CONTINUE, chunk.subarray(from, to));
+		if (more) this.#sendFrom(chunk, to, done);
+		else this.#carrier.whenWritable(() => this.#sendFrom(chunk, to, done));
+	}
+
+	override _final(callback: (error?: Error | null) => void): void {
+		if (this.#over) return callback();
+		this.#confirmed = callback;
+		this.#carrier.send(MESSAGE_STATUS.OK, new Uint8Array());
+	}
+
+	override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+		if (!this.#over) this.#carrier.send(MESSAGE_STATUS.ERROR, new Uint8Array());
+		this.#over = true;
+		this.#setCongested(false);
+		this.#carrier.forget();
+		callback(error);
+	}
+}
+
+function unexpectedEnd(): VirtError {
+	return new VirtError("RPC", "stream had unexpected termination", { domain: "STREAMS" });
+}

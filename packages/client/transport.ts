@@ -1,0 +1,99 @@
+// Getting to a daemon: a connected byte stream for each kind of transport.
+
+import { spawn } from "node:child_process";
+import { connect as connectSocket } from "node:net";
+import { Duplex } from "node:stream";
+import { VirtError } from "@virtkit/base/errors";
+import { daemonSocketPath } from "./socket-path.ts";
+import { sshArguments } from "./ssh-command.ts";
+import type { ConnectionUri, UriTransport } from "./uri.ts";
+
+export interface TransportOptions {
+	readonly readOnly: boolean;
+	/** Gives up connecting. */
+	readonly signal?: AbortSignal | undefined;
+}
+
+type Connector = (uri: ConnectionUri, options: TransportOptions) => Promise<Duplex>;
+
+/** libvirt's TCP port (LIBVIRTD_TCP_PORT). */
+const TCP_PORT = 16509;
+/** How much of what a command writes on stderr is kept for the error message, in characters. */
+const STDERR_CHARACTERS = 4096;
+
+const CONNECTORS: Readonly<Record<UriTransport, Connector>> = {
+	unix: (uri, options) => openSocket({ path: daemonSocketPath(uri, options.readOnly) }, options),
+	tcp: (uri, options) => openSocket({ host: uri.host ?? "localhost", port: uri.port ?? TCP_PORT }, options),
+	ssh: async (uri, options) => {
+		const path = daemonSocketPath(uri, options.readOnly);
+		return openCommand(uri.command ?? "ssh", sshArguments(uri, path, options.readOnly));
+	},
+	ext: async (uri) => openCommand(uri.command ?? "", []),
+	tls: unsupported,
+	libssh: unsupported,
+	libssh2: unsupported,
+};
+
+/**
+ * Connects to the daemon that a URI names.
+ *
+ * Throws SYSTEM_ERROR when there is no way to it. What a command (ssh) has to say comes as the error of the stream.
+ */
+export function openTransport(uri: ConnectionUri, options: TransportOptions): Promise<Duplex> {
+	return CONNECTORS[uri.transport](uri, options);
+}
+
+async function unsupported(uri: ConnectionUri): Promise<never> {
+	throw new VirtError("CONFIG_UNSUPPORTED", `transport '${uri.transport}' is not supported by this client`, {
+		domain: "REMOTE",
+	});
+}
+
+type Address = { readonly path: string } | { readonly host: string; readonly port: number };
+
+function openSocket(address: Address, { signal }: TransportOptions): Promise<Duplex> {
+	const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
+	const socket = connectSocket({ ...address, noDelay: true });
+	const abort = (): void => {
+		socket.destroy();
+		reject(signal?.reason);
+	};
+	const failed = (error: Error): void => reject(cannotConnect(address, error));
+	signal?.addEventListener("abort", abort, { once: true });
+	socket.once("error", failed);
+	socket.once("connect", () => {
+		socket.off("error", failed);
+		resolve(socket);
+	});
+	if (signal?.aborted) abort();
+	return promise.finally(() => signal?.removeEventListener("abort", abort));
+}
+
+function cannotConnect(address: Address, cause: Error): VirtError {
+	const where = "path" in address ? `Failed to connect socket to '${address.path}'` : unreachable(address);
+	return new VirtError("SYSTEM_ERROR", `${where}: ${cause.message}`, { domain: "RPC", cause });
+}
+
+function unreachable({ host, port }: { readonly host: string; readonly port: number }): string {
+	return `unable to connect to server at '${host}:${port}'`;
+}
+
+/** A child process as a byte stream; when it ends with an error, the stream fails with what it said. */
+function openCommand(command: string, args: readonly string[]): Duplex {
+	const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
+	const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
+	let stderr = "";
+	child.stderr.setEncoding("utf8").on("data", (text: string) => {
+		stderr = (stderr + text).slice(-STDERR_CHARACTERS);
+	});
+	child.once("error", (error) => stream.destroy(commandFailed(command, error.message)));
+	child.once("close", (code) => {
+		if (code !== 0) stream.destroy(commandFailed(command, stderr.trim() || `it ended with status ${code}`));
+	});
+	stream.once("close", () => child.kill());
+	return stream;
+}
+
+function commandFailed(command: string, reason: string): VirtError {
+	return new VirtError("SYSTEM_ERROR", `cannot reach the daemon through '${command}': ${reason}`, { domain: "RPC" });
+}
