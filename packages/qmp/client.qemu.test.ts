@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -93,6 +93,25 @@ test("running and stopping a guest gives events with their time", async () => {
 	await client.execute("stop");
 	assert.ok((await resumed).timestamp <= (await stopped).timestamp);
 	assert.ok(Math.abs((await stopped).timestamp / 1000 - Date.now()) < 60_000);
+});
+
+test("files are passed as descriptors, several in a row", async () => {
+	await using emulator = await Emulator.start();
+	const { client } = emulator;
+	const fd = openSync("/dev/null", "r");
+	try {
+		const names = ["one", "two", "three"];
+		await Promise.all(names.map((fdname) => client.sendWithFd(fd, "getfd", { fdname })));
+		await Promise.all(names.map((fdname) => client.execute("closefd", { fdname })));
+		const { "fdset-id": set } = await client.sendWithFd(fd, "add-fd", { "fdset-id": 5 });
+		assert.deepEqual(
+			(await client.execute("query-fdsets")).map((one) => one["fdset-id"]),
+			[set],
+		);
+		await assert.rejects(client.execute("getfd", { fdname: "none" }), (error) => isQmpError(error));
+	} finally {
+		closeSync(fd);
+	}
 });
 
 test("a QEMU that is stopped misses the deadline, and answers again when it goes on", async () => {

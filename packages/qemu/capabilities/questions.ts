@@ -1,0 +1,169 @@
+// The questions put to an emulator over its monitor, and its answers as facts.
+
+import type { SchemaEntity } from "@virtkit/qapi/introspection";
+import type { CpuDefinitionInfo, CpuModelInfo, MachineInfo } from "@virtkit/qapi/schema.gen";
+import type { QmpClient } from "@virtkit/qmp/client";
+import { isQmpError } from "@virtkit/qmp/qmp-error";
+import { archOfTarget } from "./arch.ts";
+import type { AcceleratorCapabilities, CpuExpansion, CpuModel, EmulatorFacts, MachineType } from "./emulator.ts";
+import { askProperties, type PropertyQuestion } from "./probe-properties.ts";
+import type { ProbeSession } from "./probe-session.ts";
+
+export interface AnsweredQuestions {
+	readonly facts: Omit<EmulatorFacts, "tcg" | "kvm" | "kvmRefusal">;
+	/** Of the accelerator that QEMU took. */
+	readonly accelerator: AcceleratorCapabilities;
+	/** Whether that is KVM. */
+	readonly kvm: boolean;
+	/** Types that QEMU crashes on. */
+	readonly crashed: ReadonlySet<string>;
+}
+
+/** Asks everything; `restart` starts the emulator anew where a question crashes it. */
+export async function askEmulator(session: ProbeSession, restart: () => ProbeSession): Promise<AnsweredQuestions> {
+	const { client } = session;
+	const [greeting, target, kvm, machines, options, schema, devices, objects] = await Promise.all([
+		client.ready,
+		client.execute("query-target"),
+		client.execute("query-kvm"),
+		client.execute("query-machines"),
+		client.execute("query-command-line-options"),
+		client.execute("query-qmp-schema") as Promise<readonly unknown[]> as Promise<readonly SchemaEntity[]>,
+		client.execute("qom-list-types", { implements: "device", abstract: false }),
+		client.execute("qom-list-types", { implements: "user-creatable", abstract: false }),
+	]);
+	const { types, accelerator } = await askAccelerator(client, schema, kvm.enabled ? "host" : "max");
+	const machineTypes = machines.map(toMachineType);
+	const newest = newestOfEachKind(machineTypes.map(({ name }) => name));
+	const questions = [
+		...devices
+			.map(({ name }) => name)
+			.filter(isWorthAsking)
+			.map(deviceQuestion),
+		...objects
+			.map(({ name }) => name)
+			.filter(isWorthAsking)
+			.map(objectQuestion),
+		...newest.map((name) => objectQuestion(`${name}-machine`)),
+	].filter(({ type }) => !lacksItsOtherHalf(type, types));
+	const answers = await askProperties(client, questions, restart);
+	const crashed = new Set([
+		...types.filter((type) => lacksItsOtherHalf(type, types)),
+		...questions.map(({ type }) => type).filter((type) => !answers.has(type)),
+	]);
+	const { major, minor, micro } = greeting.version;
+	return {
+		facts: {
+			binary: session.binary,
+			arch: archOfTarget(target.arch),
+			version: major * 1_000_000 + minor * 1_000 + micro,
+			package: greeting.package,
+			machines: machineTypes,
+			types: Object.fromEntries(
+				types.filter((type) => !crashed.has(type)).map((type) => [type, answers.get(type) ?? []]),
+			),
+			machineProperties: Object.fromEntries(newest.map((name) => [name, answers.get(`${name}-machine`) ?? []])),
+			options: Object.fromEntries(
+				options.map(({ option, parameters }) => [option, parameters.map(({ name }) => name)]),
+			),
+			schema,
+		},
+		accelerator,
+		kvm: kvm.enabled,
+		crashed,
+	};
+}
+
+/** Asks what differs between accelerators; `host` is the CPU model that stands for all the host can do. */
+export async function askAccelerator(
+	client: QmpClient,
+	schema: readonly SchemaEntity[],
+	host: "host" | "max",
+): Promise<{ types: string[]; accelerator: AcceleratorCapabilities }> {
+	const has = (command: string) => schema.some(({ name }) => name === command);
+	const [types, definitions, hostCpu] = await Promise.all([
+		client.execute("qom-list-types", { abstract: false }),
+		has("query-cpu-definitions") ? client.execute("query-cpu-definitions") : [],
+		has("query-cpu-model-expansion") ? expand(client, host) : undefined,
+	]);
+	const accelerator = { cpus: definitions.map(toCpuModel), ...(hostCpu ? { hostCpu } : {}) };
+	return { types: types.map(({ name }) => name).sort(), accelerator };
+}
+
+/** A CPU model spelled out; undefined where this QEMU cannot. */
+async function expand(client: QmpClient, name: string): Promise<CpuExpansion | undefined> {
+	try {
+		const { model } = await client.execute("query-cpu-model-expansion", { type: "full", model: { name } });
+		return toExpansion(model);
+	} catch (thrown) {
+		if (isQmpError(thrown)) return undefined;
+		throw thrown;
+	}
+}
+
+function toExpansion({ name, props }: CpuModelInfo): CpuExpansion {
+	return { model: name, properties: (props ?? {}) as CpuExpansion["properties"] };
+}
+
+function toMachineType(machine: MachineInfo): MachineType {
+	return {
+		name: machine.name,
+		...(machine.alias === undefined ? {} : { alias: machine.alias }),
+		isDefault: machine["is-default"] ?? false,
+		maxCpus: machine["cpu-max"],
+		hotplugCpus: machine["hotpluggable-cpus"],
+		numa: machine["numa-mem-supported"],
+		deprecated: machine.deprecated,
+		...(machine["default-cpu-type"] === undefined ? {} : { defaultCpuType: machine["default-cpu-type"] }),
+		...(machine["default-ram-id"] === undefined ? {} : { defaultRamId: machine["default-ram-id"] }),
+	};
+}
+
+function toCpuModel(cpu: CpuDefinitionInfo): CpuModel {
+	const blockers = cpu["unavailable-features"];
+	return {
+		name: cpu.name,
+		type: cpu.typename,
+		...(blockers === undefined ? {} : { usable: blockers.length === 0 }),
+		blockers: blockers ?? [],
+		deprecated: cpu.deprecated,
+	};
+}
+
+const deviceQuestion = (type: string): PropertyQuestion => ({ type, command: "device-list-properties" });
+const objectQuestion = (type: string): PropertyQuestion => ({ type, command: "qom-list-properties" });
+
+/** CPU models all have the same properties: `max` and `host` speak for them. Experimental objects crash when looked at. */
+function isWorthAsking(type: string): boolean {
+	return type.endsWith("-cpu") ? /^(max|host)-/.test(type) : !type.startsWith("x-");
+}
+
+/**
+ * QEMU aborts when asked about virtio-gpu-gl-pci or virtio-vga-gl while the module with their common half,
+ * virtio-gpu-gl-device, is not installed; it could not make them either.
+ */
+function lacksItsOtherHalf(type: string, types: readonly string[]): boolean {
+	const kind = /^virtio-(?:gpu-(\w+)-pci|vga-(\w+))$/.exec(type);
+	return kind !== null && !types.includes(`virtio-gpu-${kind[1] ?? kind[2]}-device`);
+}
+
+/** Of versioned machine types (`pc-q35-7.2`) the newest of each kind, and all that have no version. */
+export function newestOfEachKind(machines: readonly string[]): string[] {
+	const newest = new Map<string, string>();
+	for (const name of machines) {
+		const kind = name.replace(/-[0-9.]+$/, "");
+		const known = newest.get(kind);
+		if (known === undefined || compareVersions(name, known) > 0) newest.set(kind, name);
+	}
+	return [...newest.values()].sort();
+}
+
+function compareVersions(a: string, b: string): number {
+	const numbers = (name: string) => (/[0-9.]+$/.exec(name)?.[0] ?? "0").split(".").map(Number);
+	const [left, right] = [numbers(a), numbers(b)];
+	for (let index = 0; index < Math.max(left.length, right.length); index++) {
+		const difference = (left[index] ?? 0) - (right[index] ?? 0);
+		if (difference !== 0) return difference;
+	}
+	return 0;
+}
