@@ -1,5 +1,6 @@
 // What the driver knows of the host and of itself while it works on definitions; everything that is not in the document.
 
+import type { SmbiosDef } from "@virtkit/model/domain/sysinfo";
 import type { CpuExpansion, EmulatorCapabilities } from "./capabilities/emulator.ts";
 import type { FirmwareDescriptor } from "./defaults/firmware-descriptor.ts";
 import type { DriverSettings } from "./settings.ts";
@@ -29,6 +30,8 @@ export interface DriverHost {
 	readonly cpus: number;
 	/** Sizes in KiB of the huge pages that the host can hand out, with the mount point of each. */
 	readonly hugepages: readonly { readonly kib: number; readonly mount: string; readonly isDefault: boolean }[];
+	/** The host's own SMBIOS tables, for guests that show them; undefined where they cannot be read. */
+	readonly smbios?: SmbiosDef;
 	/** A random UUID. */
 	uuid(): string;
 	/** Seconds since 1970. */

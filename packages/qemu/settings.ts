@@ -21,6 +21,8 @@ export interface DriverSettings {
 	/** -sandbox on unless false. */
 	readonly seccompSandbox: boolean;
 	readonly setProcessName: boolean;
+	/** Whether core dumps of the emulator hold guest memory unless the definition says; off where absent. */
+	readonly dumpGuestCore?: boolean;
 	/** Where backing memory files and hugepages live. */
 	readonly memoryBackingDir: string;
 	readonly hugetlbfsMounts: readonly string[];

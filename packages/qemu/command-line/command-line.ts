@@ -1,13 +1,7 @@
 // The QEMU command line under construction: options in order, descriptors to pass, and where each option came from.
 
 /** A value of QEMU's JSON option syntax. */
-export type Json =
-	| string
-	| number
-	| boolean
-	| null
-	| readonly Json[]
-	| { readonly [key: string]: Json | undefined };
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
 export type JsonObject = { readonly [key: string]: Json | undefined };
 
 /** Why an option stands there: the element of the domain it renders, or the default or rule that made it. */
@@ -40,6 +34,10 @@ export class CommandLine {
 	readonly options: Option[] = [];
 	readonly environment: Record<string, string> = {};
 	readonly passed: PassedFd[] = [];
+	/** Ids of the devices so far. */
+	readonly deviceIds = new Set<string>();
+	/** Changes a device before it is appended: what a definition's overrides do. */
+	adaptDevice: (device: JsonObject) => JsonObject = (device) => device;
 	#origin: Origin = { what: "always" };
 
 	constructor(binary: string) {
@@ -71,6 +69,12 @@ export class CommandLine {
 		this.add(name, JSON.stringify(value));
 	}
 
+	/** Appends `-device {json}`, with the definition's overrides of it. */
+	addDevice(device: JsonObject): void {
+		if (typeof device.id === "string") this.deviceIds.add(device.id);
+		this.addJson("-device", this.adaptDevice(device));
+	}
+
 	/** Has the child inherit `fd` and returns its number there. */
 	passFd(fd: number): number {
 		const number = FIRST_PASSED_FD + this.passed.length;
@@ -80,12 +84,7 @@ export class CommandLine {
 
 	/** The argument vector, binary first. */
 	get argv(): string[] {
-		return [
-			this.binary,
-			...this.options.flatMap(({ name, value }) =>
-				value === undefined ? [name] : [name, value],
-			),
-		];
+		return [this.binary, ...this.options.flatMap(({ name, value }) => (value === undefined ? [name] : [name, value]))];
 	}
 }
 

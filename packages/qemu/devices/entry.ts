@@ -24,6 +24,8 @@ export interface BuildContext extends DefineContext {
 	readonly paths: GuestPaths;
 	/** True where only the text of the command line is wanted: nothing is created, opened or reserved. */
 	readonly dryRun: boolean;
+	/** Places in the boot order that follow from <os><boot>, by device; a device's own <boot order> comes before it. */
+	readonly bootIndexes: ReadonlyMap<object, number>;
 	/** Descriptors opened for devices before the build (taps, vhost, sockets), by device. */
 	readonly descriptors: ReadonlyMap<object, readonly number[]>;
 }

@@ -37,3 +37,6 @@ export const BUILT: readonly AnyEntry[] = [
 export const BUILT_LAST: readonly AnyEntry[] = [
 	// panic, shmem, vsock
 ];
+
+/** Makes devices ready for a start, once they have their ids: ports, sockets, secrets, storage nodes. */
+export const PREPARED: readonly DomainStep[] = [];

@@ -1,0 +1,25 @@
+// Memory in sizes that QEMU takes: whole MiB, and steps of 256 MiB on ppc64.
+
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import { initialMemoryKib, memoryDevicesKib } from "../defaults/memory.ts";
+
+const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step;
+
+/** KiB that sizes of `def` are multiples of. */
+export function memoryStepKib(def: DomainDef): number {
+	return def.os.type.arch?.startsWith("ppc64") ? 256 * 1024 : 1024;
+}
+
+/** Rounds cells, initial and maximum memory up (qemuDomainAlignMemorySizes). */
+export function alignMemory(def: DomainDef): void {
+	if (!def.memory) return;
+	const step = memoryStepKib(def);
+	const cells = def.cpu?.numa?.cell ?? [];
+	let initial = roundUp(initialMemoryKib(def), step);
+	if (cells.length > 0) {
+		for (const cell of cells) cell.memory = roundUp(cell.memory, step);
+		initial = cells.reduce((sum, { memory }) => sum + memory, 0);
+	}
+	if (def.maxMemory) def.maxMemory.size = roundUp(def.maxMemory.size, step);
+	def.memory.size = initial + memoryDevicesKib(def);
+}

@@ -1,0 +1,40 @@
+// A definition as the command line that would start it, for domxml-to-native: nothing is created or opened.
+
+import { join } from "node:path";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import { contextOf } from "../defaults/complete.ts";
+import type { DriverHost } from "../driver-host.ts";
+import { buildCommandLine } from "./build.ts";
+import { CommandLine } from "./command-line.ts";
+import { emulatorEnvironment } from "./environment.ts";
+import { checkOverrides, overrideDevice } from "./extra.ts";
+import { formatShell } from "./format-shell.ts";
+import { shortName } from "./memory-backend.ts";
+import { prepareDomain } from "./prepare.ts";
+import { bootIndexesOf } from "../defaults/boot-index.ts";
+
+/** The shell text that would start `def`, which must be complete; `def` is prepared in place. Throws VirtError as a start would. */
+export function domainToNative(def: DomainDef, host: DriverHost): string {
+	const context = contextOf(def, host, false);
+	prepareDomain(context);
+	const work = join(host.libDir, `domain-${shortName(def)}`);
+	const command = new CommandLine(context.caps.binary);
+	command.adaptDevice = (device) => overrideDevice(device, def.qemuOverride);
+	Object.assign(command.environment, emulatorEnvironment(work));
+	const build = {
+		...context,
+		command,
+		paths: {
+			work,
+			monitor: join(work, "monitor.sock"),
+			channels: join(host.channelDir, shortName(def)),
+			log: "",
+		},
+		dryRun: true,
+		bootIndexes: bootIndexesOf(def),
+		descriptors: new Map(),
+	};
+	buildCommandLine(build);
+	checkOverrides(build);
+	return formatShell(command);
+}

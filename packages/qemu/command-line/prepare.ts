@@ -1,0 +1,20 @@
+// Makes a complete definition ready for a start: ids of devices, firmware, CPU, aligned memory. The definition is the run's own copy.
+
+import type { DefineContext } from "../devices/entry.ts";
+import { COMPLETED, PREPARED } from "../devices/registry.ts";
+import { alignMemory } from "./align-memory.ts";
+import { selectFirmware } from "./firmware-select.ts";
+import { settleCpu } from "./settle-cpu.ts";
+
+/** Prepares `context.def` in place (qemuProcessPrepareDomain). Throws VirtError where the guest cannot start as defined. */
+export function prepareDomain(context: DefineContext): void {
+	for (const entry of COMPLETED)
+		for (const [index, device] of entry.list(context.def).entries()) {
+			const named = device as { alias?: string | undefined };
+			named.alias ??= entry.alias(device, index, context);
+		}
+	for (const step of PREPARED) step(context);
+	selectFirmware(context);
+	alignMemory(context.def);
+	settleCpu(context);
+}
