@@ -47,6 +47,12 @@ export class LineSocket {
 		this.#outgoing += text;
 	}
 
+	/** Sends bytes that are no text, after everything written so far. */
+	writeBytes(bytes: Uint8Array): void {
+		this.flush();
+		if (!this.#lost) this.#socket.write(bytes);
+	}
+
 	/** Hands everything written so far to the kernel. */
 	flush(): void {
 		const text = this.#outgoing;
