@@ -40,14 +40,14 @@ function buildProgram(index: ProgramIndex, handlers: object): DispatchProgram {
 	const entries = index.byNumber.map((row): DispatchEntry | undefined => {
 		if (row?.procedure.kind !== "call") return undefined;
 		const name = apiName(index.name, row.name);
-		const handler = byName[row.name] ?? unsupported(row.name, name);
+		const handler = byName[row.name] ?? unsupported(index.name, row.name, name);
 		return { program: index.name, name: row.name, apiName: name, procedure: row.procedure, handler };
 	});
 	return { number: index.number, version: index.version, entries };
 }
 
-function unsupported(procedure: string, name: string): AnyHandler {
-	const domain = errorDomainOf(procedure);
+function unsupported(program: ProgramName, procedure: string, name: string): AnyHandler {
+	const domain = errorDomainOf(program, procedure);
 	return () => {
 		throw new VirtError("NO_SUPPORT", name, { domain });
 	};

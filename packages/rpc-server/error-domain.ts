@@ -1,6 +1,7 @@
 // The subsystem that an error about a procedure as such is reported from, as libvirt's API files have it.
 
 import type { ErrorDomain } from "@virtkit/base/errors";
+import type { ProgramName } from "@virtkit/protocol/programs";
 
 /** By the beginning of the procedure's name, first match counts. */
 const DOMAINS: readonly (readonly [prefix: RegExp, domain: ErrorDomain])[] = [
@@ -14,7 +15,8 @@ const DOMAINS: readonly (readonly [prefix: RegExp, domain: ErrorDomain])[] = [
 	[/^NWFILTER|^CONNECT_([A-Z_]+_)?NWFILTER/, "NWFILTER"],
 ];
 
-/** The subsystem for a procedure of the remote program; everything else comes from the domain API. */
-export function errorDomainOf(name: string): ErrorDomain {
+/** The subsystem for a procedure: of the remote program by its object, of the drivers' own programs none. */
+export function errorDomainOf(program: ProgramName, name: string): ErrorDomain {
+	if (program !== "remote") return "NONE";
 	return DOMAINS.find(([prefix]) => prefix.test(name))?.[1] ?? "DOMAIN";
 }

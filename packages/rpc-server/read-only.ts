@@ -2,7 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import { type Permission, requiredPermissions } from "@virtkit/protocol/access";
-import type { CallProcedure } from "@virtkit/protocol/procedure";
+import type { DispatchEntry } from "./dispatch-table.ts";
 import { errorDomainOf } from "./error-domain.ts";
 
 /** Calls whose rules ask for more than looking, which libvirt's API allows to read-only clients all the same. */
@@ -18,14 +18,10 @@ const REFUSED = new Set(["DOMAIN_SET_SCHEDULER_PARAMETERS", "NODE_DEVICE_GET_AUT
 const LOOKING = /:(getattr|read|search_[a-z_]+)$/;
 
 /** The error for a read-only client that makes this call, undefined when it may. */
-export function readOnlyRefusal(
-	name: string,
-	apiName: string,
-	procedure: CallProcedure,
-	args: unknown,
-): VirtError | undefined {
-	if (ALLOWED.has(name)) return undefined;
-	const domain = errorDomainOf(name);
+export function readOnlyRefusal(entry: DispatchEntry, args: unknown): VirtError | undefined {
+	const { program, name, apiName, procedure } = entry;
+	if (program === "remote" && ALLOWED.has(name)) return undefined;
+	const domain = errorDomainOf(program, name);
 	const beyond = requiredPermissions(procedure.acl, args).find(isBeyondLooking);
 	if (beyond === undefined && !REFUSED.has(name)) return undefined;
 	if (beyond === "domain:read_secure") {

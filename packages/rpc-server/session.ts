@@ -397,7 +397,7 @@ function decodeArguments(frame: Frame, entry: DispatchEntry): unknown {
 }
 
 function refuseReadOnly(entry: DispatchEntry, args: unknown): void {
-	const refusal = readOnlyRefusal(entry.name, entry.apiName, entry.procedure, args);
+	const refusal = readOnlyRefusal(entry, args);
 	if (refusal !== undefined) throw refusal;
 }
 
