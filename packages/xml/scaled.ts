@@ -40,7 +40,7 @@ export function readAmount(element: XmlElement, options: AmountOptions = {}, con
 			`Invalid value '${text}' of element '${element.name}'. Allowed: a whole number that is not negative`,
 		);
 	const bytes = BigInt(text) * factor;
-	if (bytes >= 1n << 64n)
+	if (bytes >= 1n << 63n)
 		throw documentError(element, `Value '${text}' (${written}) of element '${element.name}' is too large`, "OVERFLOW");
 	const divisor = bytesOfUnit(unit) ?? 1n;
 	return Number((bytes + divisor - 1n) / divisor);

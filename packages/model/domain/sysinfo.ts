@@ -30,12 +30,27 @@ function entry(name: string, doc: string): SpecialField<string, false> {
 	});
 }
 
-const bios = element({
-	vendor: entry("vendor", "Maker of the firmware."),
-	version: entry("version", "Version of the firmware."),
-	date: entry("date", "Release date as mm/dd/yyyy."),
-	release: entry("release", "Release as major.minor."),
-});
+/** Whether `text` is a date as SMBIOS has it: mm/dd/yyyy from 1900 on, or mm/dd/yy. */
+function isBiosDate(text: string): boolean {
+	const [, month, day, year] = /^\s*(\d+)\/\s*(\d+)\/\s*(\d+)$/.exec(text)?.map(Number) ?? [];
+	if (month === undefined || day === undefined || year === undefined) return false;
+	return month >= 1 && month <= 12 && day >= 1 && day <= 31 && (year < 100 || year >= 1900);
+}
+
+const bios = element(
+	{
+		vendor: entry("vendor", "Maker of the firmware."),
+		version: entry("version", "Version of the firmware."),
+		date: entry("date", "Release date as mm/dd/yyyy."),
+		release: entry("release", "Release as major.minor."),
+	},
+	{
+		onRead(value, node) {
+			if (value.date !== undefined && !isBiosDate(value.date))
+				throw documentError(node, `Invalid BIOS 'date' format: '${value.date}' is not mm/dd/yyyy`, "XML_DETAIL");
+		},
+	},
+);
 
 const system = element({
 	manufacturer: entry("manufacturer", "Maker of the machine."),

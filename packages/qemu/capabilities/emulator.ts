@@ -145,6 +145,11 @@ export class EmulatorCapabilities {
 		return arch === this.facts.arch || (ALSO_RUN[this.facts.arch]?.includes(arch) ?? false);
 	}
 
+	/** Whether guests run on the CPUs of a host of architecture `host` as they are. */
+	isNative(host: string): boolean {
+		return host === this.facts.arch || (ALSO_RUN[host]?.includes(this.facts.arch) ?? false);
+	}
+
 	/** What is known of the accelerator that domains of this type use; undefined where it cannot be had. */
 	accelerator(domainType: string): AcceleratorCapabilities | undefined {
 		return domainType === "kvm" ? this.facts.kvm : domainType === "qemu" ? this.facts.tcg : undefined;

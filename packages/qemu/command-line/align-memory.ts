@@ -1,5 +1,6 @@
 // Memory in sizes that QEMU takes: whole MiB, and steps of 256 MiB on ppc64.
 
+import { VirtError } from "@virtkit/base/errors";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import { initialMemoryKib, memoryDevicesKib } from "../defaults/memory.ts";
 
@@ -10,6 +11,13 @@ export function memoryStepKib(def: DomainDef): number {
 	return def.os.type.arch?.startsWith("ppc64") ? 256 * 1024 : 1024;
 }
 
+/** KiB above which a size cannot be told in bytes of 63 bits. */
+const MAX_KIB = Number.MAX_SAFE_INTEGER;
+
+function refuseOverflow(kib: number, what: string): void {
+	if (kib > MAX_KIB) throw new VirtError("CONFIG_UNSUPPORTED", `${what} overflowed after alignment`);
+}
+
 /** Rounds cells, initial and maximum memory up (qemuDomainAlignMemorySizes). */
 export function alignMemory(def: DomainDef): void {
 	if (!def.memory) return;
@@ -17,9 +25,16 @@ export function alignMemory(def: DomainDef): void {
 	const cells = def.cpu?.numa?.cell ?? [];
 	let initial = roundUp(initialMemoryKib(def), step);
 	if (cells.length > 0) {
-		for (const cell of cells) cell.memory = roundUp(cell.memory, step);
+		for (const cell of cells) {
+			cell.memory = roundUp(cell.memory, step);
+			refuseOverflow(cell.memory, `memory size of NUMA node '${cell.id}'`);
+		}
 		initial = cells.reduce((sum, { memory }) => sum + memory, 0);
 	}
-	if (def.maxMemory) def.maxMemory.size = roundUp(def.maxMemory.size, step);
+	refuseOverflow(initial, "initial memory size");
+	if (def.maxMemory) {
+		def.maxMemory.size = roundUp(def.maxMemory.size, step);
+		refuseOverflow(def.maxMemory.size, "maximum memory size");
+	}
 	def.memory.size = initial + memoryDevicesKib(def);
 }

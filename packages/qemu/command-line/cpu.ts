@@ -3,6 +3,7 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { CpuDef } from "@virtkit/model/domain/cpu";
 import type { ClockDef } from "@virtkit/model/domain/clock";
+import { canTellMigratable } from "../defaults/cpu.ts";
 import type { BuildContext } from "../devices/entry.ts";
 import { isPpc64, isX86 } from "../machine.ts";
 
@@ -33,8 +34,8 @@ function modelName(cpu: CpuDef, { def, caps, host }: BuildContext): string {
 		case "host-passthrough":
 		case "maximum": {
 			const foreign = def.os.type.arch === "armv7l" && host.arch === "aarch64" ? ",aarch64=off" : "";
-			const known = caps.has(`max-${def.os.type.arch === "i686" ? "i386" : def.os.type.arch}-cpu`, "migratable");
-			const migratable = cpu.migratable !== undefined && known ? `,migratable=${onOff(cpu.migratable)}` : "";
+			const migratable =
+				cpu.migratable !== undefined && canTellMigratable(caps) ? `,migratable=${onOff(cpu.migratable)}` : "";
 			return `${cpu.mode === "maximum" ? "max" : "host"}${foreign}${migratable}`;
 		}
 		case "host-model":

@@ -85,16 +85,36 @@ export function shortName(def: DomainDef): string {
 /** The policy of memory that comes from named host nodes, by libvirt's words. */
 const POLICIES: Readonly<Record<string, string>> = { strict: "bind", preferred: "preferred", interleave: "interleave" };
 
-function nodePolicy({ def, host }: BuildContext, piece: MemoryPiece): { nodes?: readonly number[]; policy?: string } {
-	const own = def.numatune?.memnode.find(({ cellid }) => cellid === piece.node);
-	const mode = own?.mode ?? def.numatune?.memory?.mode ?? "strict";
-	const nodes = piece.hostNodes ?? own?.nodeset ?? def.numatune?.memory?.nodeset;
-	const missing = nodes?.find((node) => !host.numaNodes.includes(node));
+/**
+ * Host nodes that the memory of guest node `node` (all memory where absent) comes from.
+ *
+ * Throws where numad would have to be asked and was not, and for nodes that the host has not.
+ */
+export function hostNodesOf({ def, host, autoNodes }: BuildContext, node?: number): readonly number[] | undefined {
+	const { memnode = [], memory } = def.numatune ?? {};
+	const own = memnode.find(({ cellid }) => cellid === node)?.nodeset;
+	if (!own && memory?.placement === "auto" && !autoNodes)
+		throw new VirtError("INTERNAL_ERROR", "Advice from numad is needed in case of automatic numa placement");
+	const nodes = own ?? (memory?.placement === "auto" ? autoNodes : memory?.nodeset);
+	checkHostNodes(nodes, host.numaNodes);
+	return nodes;
+}
+
+function checkHostNodes(nodes: readonly number[] | undefined, present: readonly number[]): void {
+	const missing = nodes?.find((node) => !present.includes(node));
 	if (missing !== undefined)
 		throw new VirtError(
 			"CONFIG_UNSUPPORTED",
-			`NUMA node ${missing} is unavailable; the host has ${host.numaNodes.join(", ")}`,
+			`NUMA node ${missing} is unavailable; the host has ${present.join(", ")}`,
 		);
+}
+
+function nodePolicy(context: BuildContext, piece: MemoryPiece): { nodes?: readonly number[]; policy?: string } {
+	const { numatune } = context.def;
+	const own = numatune?.memnode.find(({ cellid }) => cellid === piece.node);
+	const mode = own?.mode ?? numatune?.memory?.mode ?? "strict";
+	const nodes = piece.hostNodes ?? hostNodesOf(context, piece.node);
+	checkHostNodes(nodes, context.host.numaNodes);
 	const policy = POLICIES[mode];
 	return nodes && policy ? { nodes, policy } : {};
 }

@@ -6,7 +6,7 @@ import { formatNumberSet } from "@virtkit/xml/bitmap";
 import type { BuildContext } from "../devices/entry.ts";
 import { usesHmat } from "./machine.ts";
 import { buildMemoryPath } from "./memory.ts";
-import { memoryBackend } from "./memory-backend.ts";
+import { hostNodesOf, memoryBackend } from "./memory-backend.ts";
 
 /** Distance of nodes whose distance is not told (QEMU's and ACPI's default). */
 const REMOTE_DISTANCE = 20;
@@ -17,6 +17,7 @@ export function buildNuma(context: BuildContext): void {
 	const { def } = context;
 	const cells = def.cpu?.numa?.cell ?? [];
 	if (cells.length === 0) return;
+	for (const node of [undefined, ...cells.keys()]) hostNodesOf(context, node);
 	buildNodes(context, cells);
 	buildDistances(context, cells);
 	if (usesHmat(context)) {

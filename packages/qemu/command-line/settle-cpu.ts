@@ -12,7 +12,7 @@ export function settleCpu(context: DefineContext): void {
 	const { def, caps, host } = context;
 	const { cpu } = def;
 	if (!cpu || (cpu.mode === "custom" && cpu.model?.name === undefined)) return;
-	if (cpu.mode === "host-passthrough" && (def.type !== "kvm" || !caps.runsArch(host.arch)))
+	if (cpu.mode === "host-passthrough" && (def.type !== "kvm" || !caps.isNative(host.arch)))
 		throw new VirtError(
 			"CONFIG_UNSUPPORTED",
 			`CPU mode '${cpu.mode}' for ${def.os.type.arch} ${def.type} domain on ${host.arch} host is not supported by hypervisor`,

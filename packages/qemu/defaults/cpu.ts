@@ -12,7 +12,9 @@ const KNOWN_ARCHITECTURES = ["x86_64", "i686", "ppc64", "ppc64le", "s390", "s390
 /** Name of the CPU model that QEMU gives a machine unless told; undefined where it does not say. */
 function machineDefaultCpu(caps: EmulatorCapabilities, machine: string, domainType: string): string | undefined {
 	const type = caps.facts.machines.find(({ name }) => name === machine)?.defaultCpuType;
-	return type === undefined ? undefined : caps.accelerator(domainType)?.cpus.find((cpu) => cpu.type === type)?.name;
+	if (type === undefined) return undefined;
+	const name = caps.accelerator(domainType)?.cpus.find((cpu) => cpu.type === type)?.name;
+	return caps.arch === "ppc64" ? name?.toUpperCase() : name;
 }
 
 /** Writes out the CPU that QEMU would pick, so that the guest keeps it (qemuDomainDefSetDefaultCPU). */
@@ -51,13 +53,14 @@ export function completeCpu({ def, caps }: DefineContext): void {
 	if (!cpu) return;
 	completeSve(cpu);
 	if (def.id === undefined && cpu.mode === "host-passthrough" && cpu.migratable === undefined)
-		if (caps.has(hostCpuType(def.os.type.arch), "migratable")) cpu.migratable = true;
+		if (canTellMigratable(caps)) cpu.migratable = true;
 		else if (isX86(def)) cpu.migratable = false;
 	if (cpu.mode === "custom" && cpu.model?.name === undefined) return;
 	cpu.check ??= defaultCheck(cpu, def.type);
 }
 
-const hostCpuType = (arch: string | undefined): string => `max-${arch === "i686" ? "i386" : arch}-cpu`;
+/** Whether the emulator can leave features out of the host's CPU that hinder migration. */
+export const canTellMigratable = (caps: EmulatorCapabilities): boolean => caps.has("max-x86_64-cpu", "migratable");
 
 function defaultCheck(cpu: CpuDef, domainType: string): NonNullable<CpuDef["check"]> {
 	if (cpu.mode === "host-passthrough" || cpu.mode === "maximum") return "none";

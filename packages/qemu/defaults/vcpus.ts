@@ -83,10 +83,9 @@ function checkSchedulers(def: DomainDef, count: number, threads: ReadonlySet<num
 	for (const { ids, has, name } of groups)
 		for (const [index, id] of ids.entries()) {
 			if (!has(id))
-				throw new VirtError(
-					name === "vcpu" ? "XML_ERROR" : "XML_DETAIL",
-					`${name}sched attribute '${name}s' names ${name} ${id}, which the guest does not have`,
-				);
+				throw name === "vcpu"
+					? new VirtError("XML_ERROR", `vcpusched attribute 'vcpus' names vcpu ${id}, which the guest does not have`)
+					: new VirtError("CONFIG_UNSUPPORTED", `Cannot find 'iothread' : ${id}`);
 			if (ids.indexOf(id) !== index)
 				throw new VirtError("XML_DETAIL", `'${name}sched' attributes '${name}s' must not overlap: ${id}`);
 		}

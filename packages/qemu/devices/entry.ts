@@ -26,6 +26,8 @@ export interface BuildContext extends DefineContext {
 	readonly dryRun: boolean;
 	/** Places in the boot order that follow from <os><boot>, by device; a device's own <boot order> comes before it. */
 	readonly bootIndexes: ReadonlyMap<object, number>;
+	/** Host NUMA nodes that numad advised, where the definition leaves the placement to it. */
+	readonly autoNodes?: readonly number[];
 	/** Descriptors opened for devices before the build (taps, vhost, sockets), by device. */
 	readonly descriptors: ReadonlyMap<object, readonly number[]>;
 }
