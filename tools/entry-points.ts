@@ -1,0 +1,20 @@
+// Where programs start and what outsiders import: everything else must be reached from here, or is dead.
+
+/** Programs. */
+export const PROGRAMS: readonly string[] = [
+	"apps/cli/main.ts",
+	"apps/daemon/main.ts",
+	"bench/main.ts",
+	"tools/check.ts",
+	"tools/test.ts",
+	"tools/bundle.ts",
+	"tools/install.ts",
+	"tools/bootstrap/installed.ts",
+	"tools/test/events.ts",
+	"packages/qapi/generate.ts",
+];
+
+/** Folders whose exports are for others to import, with the reason. */
+export const PUBLIC: Readonly<Record<string, string>> = {
+	"packages/client/sdk": "the SDK, what a TypeScript program imports",
+};
