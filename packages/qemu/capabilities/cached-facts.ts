@@ -3,7 +3,7 @@
 import type { AcceleratorCapabilities, EmulatorFacts } from "./emulator.ts";
 
 /** The parts in their order, after the key: the small one first, the large ones each alone. */
-const PARTS = ["types", "machineProperties", "options", "schema", "tcg", "kvm"] as const;
+const PARTS = ["types", "machineProperties", "options", "schema", "cpuModels", "tcg", "kvm"] as const;
 
 type Part = (typeof PARTS)[number];
 type Head = Omit<EmulatorFacts, Part>;
@@ -38,6 +38,9 @@ class LazyFacts implements EmulatorFacts {
 	readonly package: string;
 	readonly machines: EmulatorFacts["machines"];
 	readonly kvmRefusal: string | undefined;
+	readonly gicVersions: EmulatorFacts["gicVersions"];
+	readonly sev: EmulatorFacts["sev"];
+	readonly sgx: EmulatorFacts["sgx"];
 	readonly #lines: (string | undefined)[];
 	readonly #parts = new Map<Part, unknown>();
 
@@ -48,6 +51,9 @@ class LazyFacts implements EmulatorFacts {
 		this.package = head.package;
 		this.machines = head.machines;
 		this.kvmRefusal = head.kvmRefusal;
+		this.gicVersions = head.gicVersions;
+		this.sev = head.sev;
+		this.sgx = head.sgx;
 		this.#lines = lines;
 	}
 
@@ -65,6 +71,10 @@ class LazyFacts implements EmulatorFacts {
 
 	get schema(): EmulatorFacts["schema"] {
 		return this.#part("schema");
+	}
+
+	get cpuModels(): EmulatorFacts["cpuModels"] {
+		return this.#part("cpuModels");
 	}
 
 	get tcg(): AcceleratorCapabilities | undefined {

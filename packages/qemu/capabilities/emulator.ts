@@ -35,6 +35,34 @@ export interface CpuModel {
 export interface CpuExpansion {
 	readonly model: string;
 	readonly properties: Readonly<Record<string, boolean | number | string>>;
+	/** On x86: QEMU's own names of the features it can have, those included that keep a guest from migrating. */
+	readonly features?: readonly string[] | undefined;
+}
+
+/** What QEMU makes of an x86 CPU model by its name. */
+export interface CpuModelFeatures {
+	/** The word that CPUID spells: GenuineIntel, AuthenticAMD, … */
+	readonly vendor: string;
+	readonly family: number;
+	readonly model: number;
+	readonly stepping: number;
+	/** QEMU's own names. */
+	readonly features: readonly string[];
+}
+
+/** AMD's encryption of guests' memory, as query-sev-capabilities has it. */
+export interface SevCapabilities {
+	readonly cbitpos: number;
+	readonly reducedPhysBits: number;
+	readonly cpu0Id?: string | undefined;
+}
+
+/** Intel's enclaves, as query-sgx-capabilities has them. Sizes in bytes. */
+export interface SgxCapabilities {
+	readonly flc: boolean;
+	readonly sgx1: boolean;
+	readonly sgx2: boolean;
+	readonly sections: readonly { readonly node: number; readonly size: number }[];
 }
 
 /** What differs between TCG and KVM. */
@@ -42,6 +70,8 @@ export interface AcceleratorCapabilities {
 	readonly cpus: readonly CpuModel[];
 	/** The host's own CPU (`host` of KVM, `max` of TCG), spelled out. */
 	readonly hostCpu?: CpuExpansion;
+	/** Hyper-V enlightenments that can be had, by QEMU's names without `hv-`. */
+	readonly hyperv?: readonly string[];
 }
 
 /** Facts about an emulator; plain data, so that it can be cached. */
@@ -66,8 +96,12 @@ export interface EmulatorFacts {
 	readonly kvm?: AcceleratorCapabilities | undefined;
 	/** Versions of Arm's interrupt controller that KVM can give a guest (query-gic-capabilities). */
 	readonly gicVersions?: readonly string[] | undefined;
-	/** Whether the host can encrypt guests' memory with AMD SEV (query-sev-capabilities answers). */
-	readonly sev?: boolean | undefined;
+	/** Present where the host can encrypt guests' memory with AMD SEV. */
+	readonly sev?: SevCapabilities | undefined;
+	/** Present where the host can give guests enclaves. */
+	readonly sgx?: SgxCapabilities | undefined;
+	/** x86: the CPU models by their unversioned names, spelled out. */
+	readonly cpuModels?: Readonly<Record<string, CpuModelFeatures>> | undefined;
 	/** Why no guest can be started with KVM; absent where it can. */
 	readonly kvmRefusal?: string | undefined;
 }

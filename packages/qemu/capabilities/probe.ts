@@ -1,10 +1,11 @@
 // Asks an emulator binary everything that the driver wants to know of it, once.
 
 import { hostArch, isNative } from "./arch.ts";
+import { askAccelerator } from "./cpu-questions.ts";
 import type { EmulatorFacts } from "./emulator.ts";
 import { type KvmTrial, tryAccelerator } from "./kvm-run.ts";
 import { checkBinary, type ProbeOptions, ProbeSession } from "./probe-session.ts";
-import { type AnsweredQuestions, askAccelerator, askEmulator } from "./questions.ts";
+import { type AnsweredQuestions, askEmulator } from "./questions.ts";
 
 /** What probing found. */
 export interface ProbeResult {
@@ -42,14 +43,17 @@ function refusalOf({ refusal }: KvmTrial): Pick<EmulatorFacts, "kvmRefusal"> {
 
 /** The facts with both accelerators': the first answers are KVM's where QEMU took it. */
 async function withTcg(binary: string, first: AnsweredQuestions, options: ProbeOptions): Promise<EmulatorFacts> {
-	if (!first.kvm) return { ...first.facts, tcg: first.accelerator };
-	if (!("tcg-accel" in first.facts.types)) return { ...first.facts, kvm: first.accelerator };
+	const { facts, asked } = first;
+	const { accelerator, cpuModels } = asked;
+	if (!first.kvm) return { ...facts, cpuModels, tcg: accelerator };
+	if (!("tcg-accel" in facts.types)) return { ...facts, cpuModels, kvm: accelerator };
 	await using session = new ProbeSession(binary, "tcg", options);
 	try {
-		const tcg = await askAccelerator(session.client, first.facts.schema, "max");
-		const missing = tcg.types.filter((type) => !(type in first.facts.types) && !first.crashed.has(type));
-		const types = { ...first.facts.types, ...Object.fromEntries(missing.map((type) => [type, []])) };
-		return { ...first.facts, types, tcg: tcg.accelerator, kvm: first.accelerator };
+		const tcg = await askAccelerator(session.client, facts.schema, "max");
+		const missing = tcg.types.filter((type) => !(type in facts.types) && !first.crashed.has(type));
+		const types = { ...facts.types, ...Object.fromEntries(missing.map((type) => [type, []])) };
+		// With KVM every model has the host's vendor; only TCG tells the models' own.
+		return { ...facts, types, cpuModels: tcg.cpuModels, tcg: tcg.accelerator, kvm: accelerator };
 	} catch (thrown) {
 		throw await session.explain(thrown);
 	}

@@ -1,18 +1,18 @@
 // The questions put to an emulator over its monitor, and its answers as facts.
 
 import type { SchemaEntity } from "@virtkit/qapi/introspection";
-import type { CpuDefinitionInfo, CpuModelInfo, MachineInfo } from "@virtkit/qapi/schema.gen";
-import type { QmpClient } from "@virtkit/qmp/client";
-import { isQmpError } from "@virtkit/qmp/qmp-error";
+import type { MachineInfo } from "@virtkit/qapi/schema.gen";
 import { archOfTarget } from "./arch.ts";
-import type { AcceleratorCapabilities, CpuExpansion, CpuModel, EmulatorFacts, MachineType } from "./emulator.ts";
+import { type AskedAccelerator, askAccelerator } from "./cpu-questions.ts";
+import type { EmulatorFacts, MachineType } from "./emulator.ts";
+import { askHostSecurity } from "./host-questions.ts";
 import { askProperties, type PropertyQuestion } from "./probe-properties.ts";
 import type { ProbeSession } from "./probe-session.ts";
 
 export interface AnsweredQuestions {
-	readonly facts: Omit<EmulatorFacts, "tcg" | "kvm" | "kvmRefusal">;
+	readonly facts: Omit<EmulatorFacts, "tcg" | "kvm" | "kvmRefusal" | "cpuModels">;
 	/** Of the accelerator that QEMU took. */
-	readonly accelerator: AcceleratorCapabilities;
+	readonly asked: AskedAccelerator;
 	/** Whether that is KVM. */
 	readonly kvm: boolean;
 	/** Types that QEMU crashes on. */
@@ -32,7 +32,9 @@ export async function askEmulator(session: ProbeSession, restart: () => ProbeSes
 		client.execute("qom-list-types", { implements: "device", abstract: false }),
 		client.execute("qom-list-types", { implements: "user-creatable", abstract: false }),
 	]);
-	const { types, accelerator } = await askAccelerator(client, schema, kvm.enabled ? "host" : "max");
+	const asked = await askAccelerator(client, schema, kvm.enabled ? "host" : "max");
+	const { types } = asked;
+	const security = await askHostSecurity(client, schema);
 	const machineTypes = machines.map(toMachineType);
 	const newest = newestOfEachKind(machineTypes.map(({ name }) => name));
 	const questions = [
@@ -67,42 +69,12 @@ export async function askEmulator(session: ProbeSession, restart: () => ProbeSes
 				options.map(({ option, parameters }) => [option, parameters.map(({ name }) => name)]),
 			),
 			schema,
+			...security,
 		},
-		accelerator,
+		asked,
 		kvm: kvm.enabled,
 		crashed,
 	};
-}
-
-/** Asks what differs between accelerators; `host` is the CPU model that stands for all the host can do. */
-export async function askAccelerator(
-	client: QmpClient,
-	schema: readonly SchemaEntity[],
-	host: "host" | "max",
-): Promise<{ types: string[]; accelerator: AcceleratorCapabilities }> {
-	const has = (command: string) => schema.some(({ name }) => name === command);
-	const [types, definitions, hostCpu] = await Promise.all([
-		client.execute("qom-list-types", { abstract: false }),
-		has("query-cpu-definitions") ? client.execute("query-cpu-definitions") : [],
-		has("query-cpu-model-expansion") ? expand(client, host) : undefined,
-	]);
-	const accelerator = { cpus: definitions.map(toCpuModel), ...(hostCpu ? { hostCpu } : {}) };
-	return { types: types.map(({ name }) => name).sort(), accelerator };
-}
-
-/** A CPU model spelled out; undefined where this QEMU cannot. */
-async function expand(client: QmpClient, name: string): Promise<CpuExpansion | undefined> {
-	try {
-		const { model } = await client.execute("query-cpu-model-expansion", { type: "full", model: { name } });
-		return toExpansion(model);
-	} catch (thrown) {
-		if (isQmpError(thrown)) return undefined;
-		throw thrown;
-	}
-}
-
-function toExpansion({ name, props }: CpuModelInfo): CpuExpansion {
-	return { model: name, properties: (props ?? {}) as CpuExpansion["properties"] };
 }
 
 function toMachineType(machine: MachineInfo): MachineType {
@@ -116,17 +88,6 @@ function toMachineType(machine: MachineInfo): MachineType {
 		deprecated: machine.deprecated,
 		...(machine["default-cpu-type"] === undefined ? {} : { defaultCpuType: machine["default-cpu-type"] }),
 		...(machine["default-ram-id"] === undefined ? {} : { defaultRamId: machine["default-ram-id"] }),
-	};
-}
-
-function toCpuModel(cpu: CpuDefinitionInfo): CpuModel {
-	const blockers = cpu["unavailable-features"];
-	return {
-		name: cpu.name,
-		type: cpu.typename,
-		...(blockers === undefined ? {} : { usable: blockers.length === 0 }),
-		blockers: blockers ?? [],
-		deprecated: cpu.deprecated,
 	};
 }
 
