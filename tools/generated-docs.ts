@@ -7,4 +7,6 @@ export interface GeneratedDoc {
 	readonly generator: string;
 }
 
-export const generatedDocs: readonly GeneratedDoc[] = [];
+export const generatedDocs: readonly GeneratedDoc[] = [
+	{ file: "docs/reference/domain.md", generator: "tools/generate-reference.ts" },
+];

@@ -1,0 +1,122 @@
+// Writes a folder that runs without the repository, npm or a Node of the system's: ./virtkit bundle DIR
+
+import { spawnSync } from "node:child_process";
+import {
+	chmodSync,
+	constants,
+	copyFileSync,
+	cpSync,
+	existsSync,
+	mkdirSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { build } from "esbuild";
+import { collectLicenses, packagesOf } from "./bundle/licenses.ts";
+import { ASSETS, NATIVE_PACKAGES, PROGRAMS } from "./bundle/parts.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+
+// Bundled CommonJS packages ask for Node's modules with require, which ES modules do not have of themselves.
+const BANNER =
+	'import { createRequire as createRequireHere } from "node:module"; const require = createRequireHere(import.meta.url);';
+
+/** Bundles each program into one file of `lib`; returns the source files that are in them. */
+async function bundlePrograms(lib: string): Promise<string[]> {
+	const result = await build({
+		absWorkingDir: ROOT,
+		entryPoints: PROGRAMS,
+		outdir: lib,
+		outExtension: { ".js": ".mjs" },
+		bundle: true,
+		platform: "node",
+		target: "node24",
+		format: "esm",
+		external: [...NATIVE_PACKAGES],
+		banner: { js: BANNER },
+		// Names stay as they are: stack traces in a log should tell where.
+		minifySyntax: true,
+		minifyWhitespace: true,
+		metafile: true,
+		logLevel: "warning",
+	});
+	return Object.keys(result.metafile.inputs);
+}
+
+/** Copies what the native packages load when they are loaded; returns the files. */
+function copyPackages(lib: string): string[] {
+	const require = createRequire(import.meta.url);
+	for (const name of NATIVE_PACKAGES) require(name);
+	const loaded = Object.keys(require.cache).map((file) => relative(ROOT, file));
+	const own = loaded.filter((file) => file.startsWith("node_modules/") && !/\/(esbuild|@esbuild)\//.test(file));
+	const manifests = packagesOf(own).map((name) => `node_modules/${name}/package.json`);
+	for (const file of [...own, ...manifests]) {
+		mkdirSync(dirname(join(lib, file)), { recursive: true });
+		copyFileSync(join(ROOT, file), join(lib, file));
+	}
+	return own;
+}
+
+function copyAssets(lib: string): void {
+	for (const { from, to } of ASSETS) {
+		if (existsSync(join(ROOT, from))) cpSync(join(ROOT, from), join(lib, to), { recursive: true });
+	}
+}
+
+/** Runs each program once, so that its compiled code is there from the first start on. */
+function warmUp(folder: string): void {
+	for (const args of [["help"], ["daemon", "--help"]]) {
+		const run = spawnSync(join(folder, "virtkit"), args, { encoding: "utf8", env: { PATH: "/usr/bin:/bin" } });
+		if (run.status !== 0) throw new Error(`the bundle's 'virtkit ${args.join(" ")}' fails: ${run.stderr}`);
+	}
+}
+
+/** Writes the bundle into `folder`, which must not exist yet. */
+async function writeBundle(folder: string): Promise<void> {
+	const lib = join(folder, "lib");
+	mkdirSync(join(folder, "bin"), { recursive: true });
+	mkdirSync(join(lib, "compile-cache"), { recursive: true });
+	const sources = [...(await bundlePrograms(lib)), ...copyPackages(lib)];
+	copyAssets(lib);
+	copyFileSync(process.execPath, join(folder, "bin/node"), constants.COPYFILE_FICLONE);
+	copyFileSync(join(ROOT, "tools/bundle/launcher.sh"), join(folder, "virtkit"));
+	for (const program of ["bin/node", "virtkit"]) chmodSync(join(folder, program), 0o755);
+	copyFileSync(join(ROOT, "LICENSE"), join(folder, "LICENSE"));
+	writeFileSync(join(folder, "THIRD-PARTY-LICENSES"), collectLicenses(ROOT, packagesOf(sources)));
+	warmUp(folder);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+	const [target, ...more] = args;
+	if (target === undefined || more.length > 0 || target.startsWith("-")) {
+		console.error(
+			"Usage: ./virtkit bundle DIR\nWrites a self-contained virtkit into DIR, which is replaced when it holds one.",
+		);
+		return target === "--help" ? 0 : 2;
+	}
+	const folder = resolve(target);
+	if (existsSync(folder) && !existsSync(join(folder, "lib/cli.mjs"))) {
+		throw new Error(`${folder} exists and holds no bundle; name another folder or remove it`);
+	}
+	const fresh = join(dirname(folder), `.${basename(folder)}.${process.pid}`);
+	try {
+		mkdirSync(dirname(folder), { recursive: true });
+		await writeBundle(fresh);
+		rmSync(folder, { recursive: true, force: true });
+		renameSync(fresh, folder);
+	} finally {
+		rmSync(fresh, { recursive: true, force: true });
+	}
+	console.log(`${folder}/virtkit runs without anything else of the repository.`);
+	return 0;
+}
+
+try {
+	process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+	console.error(`virtkit bundle: ${error instanceof Error ? error.message : String(error)}`);
+	process.exitCode = 1;
+}
