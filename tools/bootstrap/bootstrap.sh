@@ -66,7 +66,7 @@ find_node() {
 
 install_packages() {
 	packages=$root/node_modules/.package-lock.json
-	[ "$root/package-lock.json" -nt "$packages" ] || return 0
+	[ ! -e "$packages" ] || [ "$root/package-lock.json" -nt "$packages" ] || return 0
 	# A checkout touches the lock file without changing what it asks for.
 	if "$node" "$root/tools/bootstrap/installed.ts" "$root" 2>/dev/null; then
 		touch "$packages"
