@@ -110,13 +110,13 @@ function readField(field: Field, name: string, element: XmlElement, self: Loose,
 			return readText(field, element);
 		case "leaf": {
 			const found = find(element, name, field.uri);
-			if (!found) return missing(field.required, name, element);
+			if (!found) return missing(field, name, element);
 			const value = readText(field, found);
 			return field.absent !== undefined && value === field.absent ? undefined : value;
 		}
 		case "child": {
 			const found = find(element, name, field.uri) ?? (field.implied ? xmlElement(name) : undefined);
-			if (!found) return missing(field.required, name, element);
+			if (!found) return missing(field, name, element);
 			return readElement(field.schema, found, { ...context, parent: self });
 		}
 		case "list": {
@@ -134,8 +134,9 @@ function readField(field: Field, name: string, element: XmlElement, self: Loose,
 	}
 }
 
-function missing(required: boolean, name: string, element: XmlElement): undefined {
-	if (required) throw documentError(element, `Missing required element '${name}' in element '${element.name}'`);
+function missing(field: Field, name: string, element: XmlElement): undefined {
+	if (field.required)
+		throw documentError(element, `Missing required element '${name}' in element '${element.name}'`, field.missing);
 	return undefined;
 }
 
@@ -143,7 +144,7 @@ function readAttribute(field: AttributeField<unknown>, name: string, element: Xm
 	const written = Object.hasOwn(element.attributes, name) ? element.attributes[name] : undefined;
 	if (written === undefined) {
 		if (field.required && field.default === undefined)
-			throw documentError(element, `Missing required attribute '${name}' in element '${element.name}'`);
+			throw documentError(element, `Missing required attribute '${name}' in element '${element.name}'`, field.missing);
 		return field.default;
 	}
 	const value = field.codec.parse(written);

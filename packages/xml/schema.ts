@@ -21,6 +21,8 @@ export interface FieldOptions {
 	readonly doc?: string;
 	/** Error code of a value that is not allowed; XML_ERROR where absent. May depend on the text. */
 	readonly code?: ErrorCode | ((text: string) => ErrorCode);
+	/** Error code where the field is required and not there; XML_ERROR where absent. */
+	readonly missing?: ErrorCode;
 	/** The field exists only then: it is neither read nor written otherwise. `self` holds the fields declared before it. */
 	readonly when?: (self: Loose, parent: Loose | undefined) => boolean;
 	/** Only a running guest has it: read where the document describes one, not written as configuration. */

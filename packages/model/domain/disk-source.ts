@@ -67,7 +67,7 @@ const inProtocol =
 /** A TCP port; blanks around it are passed over. */
 const port = integer({ min: 0, max: 0xffff });
 
-const host = element(
+export const host = element(
 	{
 		name: attr(str, { doc: "Name or address of the server." }),
 		port: attr(port, { absent: 0, code: "INVALID_ARG", doc: "TCP port." }),
@@ -187,7 +187,7 @@ export const reconnect = element(
 const snapshot = element({ name: attr(str, { absent: "", doc: "Name of the snapshot." }) });
 const config = element({ file: attr(str, { absent: "", doc: "Path of the file." }) });
 const iqn = element({ name: attr(str, { absent: "", doc: "The name, iqn.…" }) });
-const initiator = element({ iqn: child(iqn, { doc: "iSCSI qualified name." }) });
+export const initiator = element({ iqn: child(iqn, { doc: "iSCSI qualified name." }) });
 const ssl = element({ verify: attr(yesNo, { doc: "Whether the server's certificate is checked." }) });
 const cookies = element({ cookie: list(cookie, { doc: "One cookie." }) });
 const readahead = element({ size: attr(ulong, { absent: 0, doc: "Bytes." }) });
