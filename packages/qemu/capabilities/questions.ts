@@ -22,15 +22,16 @@ export interface AnsweredQuestions {
 /** Asks everything; `restart` starts the emulator anew where a question crashes it. */
 export async function askEmulator(session: ProbeSession, restart: () => ProbeSession): Promise<AnsweredQuestions> {
 	const { client } = session;
-	const [greeting, target, kvm, machines, options, schema, devices, objects] = await Promise.all([
+	// Listing types makes QEMU load all its modules, and some of these bring options (`-spice`): so types come first.
+	const [greeting, devices, objects, target, kvm, machines, options, schema] = await Promise.all([
 		client.ready,
+		client.execute("qom-list-types", { implements: "device", abstract: false }),
+		client.execute("qom-list-types", { implements: "user-creatable", abstract: false }),
 		client.execute("query-target"),
 		client.execute("query-kvm"),
 		client.execute("query-machines"),
 		client.execute("query-command-line-options"),
 		client.execute("query-qmp-schema") as Promise<readonly unknown[]> as Promise<readonly SchemaEntity[]>,
-		client.execute("qom-list-types", { implements: "device", abstract: false }),
-		client.execute("qom-list-types", { implements: "user-creatable", abstract: false }),
 	]);
 	const asked = await askAccelerator(client, schema, kvm.enabled ? "host" : "max");
 	const { types } = asked;

@@ -15,7 +15,7 @@ function wish(def: DomainDef, name: string): boolean | undefined {
 const ARCHITECTURES: Readonly<Record<string, string>> = { i686: "i386", armv7l: "arm", armv6l: "arm" };
 
 /** Whether `machine` is one that a descriptor's pattern (`pc-q35-*`) means. */
-function matchesMachine(pattern: string, machine: string): boolean {
+export function matchesMachine(pattern: string, machine: string): boolean {
 	const expression = pattern
 		.replace(/[.+^${}()|\\]/g, "\\$&")
 		.replaceAll("*", ".*")

@@ -40,7 +40,8 @@ const PREFERRED: Readonly<Record<string, string>> = {
 	xtensaeb: "sim",
 };
 
-function preferredMachine(caps: EmulatorCapabilities): MachineType | undefined {
+/** The machine type that a guest gets where its definition names none. */
+export function preferredMachine(caps: EmulatorCapabilities): MachineType | undefined {
 	const usual = PREFERRED[caps.arch];
 	return (
 		(usual === undefined ? undefined : caps.machine(usual)) ??
