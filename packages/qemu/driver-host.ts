@@ -5,6 +5,9 @@ import type { CpuExpansion, EmulatorCapabilities } from "./capabilities/emulator
 import type { FirmwareDescriptor } from "./defaults/firmware-descriptor.ts";
 import type { DriverSettings } from "./settings.ts";
 
+/** What a secret may be used for (virSecretUsageType). */
+export type SecretUsage = "volume" | "ceph" | "iscsi" | "tls" | "vtpm";
+
 /** The host and the driver's own folders. */
 export interface DriverHost {
 	/** The host's architecture by libvirt's name. */
@@ -23,7 +26,7 @@ export interface DriverHost {
 	/** Folder of guests' channel sockets. */
 	readonly channelDir: string;
 	/** The host's CPU as KVM shows it to guests; undefined without KVM. */
-	readonly hostCpu?: CpuExpansion;
+	readonly hostCpu?: CpuExpansion | undefined;
 	/** Numbers of the host's NUMA nodes. */
 	readonly numaNodes: readonly number[];
 	/** Host CPUs. */
@@ -32,6 +35,13 @@ export interface DriverHost {
 	readonly hugepages: readonly { readonly kib: number; readonly mount: string; readonly isDefault: boolean }[];
 	/** The host's own SMBIOS tables, for guests that show them; undefined where they cannot be read. */
 	readonly smbios?: SmbiosDef;
+	/** The value of the secret that a definition names by UUID or usage; undefined where there is none. */
+	secretValue?(
+		reference: { readonly uuid?: string | undefined; readonly usage?: string | undefined },
+		usage: SecretUsage,
+	): Uint8Array | undefined;
+	/** Number of the host's user or group of that name; undefined where there is none. */
+	idOf?(name: string, kind: "user" | "group"): number | undefined;
 	/** A random UUID. */
 	uuid(): string;
 	/** Seconds since 1970. */

@@ -1,5 +1,6 @@
 // The whole command line of a guest: one table of its parts, in libvirt's order.
 
+import { buildManagedReservations } from "../devices/disk-build.ts";
 import type { BuildContext } from "../devices/entry.ts";
 import { type AnyEntry, BUILT, BUILT_LAST } from "../devices/registry.ts";
 import { buildBoot } from "./boot.ts";
@@ -42,6 +43,7 @@ const BEFORE: readonly Part[] = [
 	buildCompatibility,
 	buildPausedStart,
 	buildMasterKey,
+	buildManagedReservations,
 	buildFlash,
 	buildMachine,
 	buildAccelerator,

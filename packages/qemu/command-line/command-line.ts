@@ -1,7 +1,14 @@
 // The QEMU command line under construction: options in order, descriptors to pass, and where each option came from.
 
 /** A value of QEMU's JSON option syntax. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
+export type Json =
+	| string
+	| number
+	| bigint
+	| boolean
+	| null
+	| readonly Json[]
+	| { readonly [key: string]: Json | undefined };
 export type JsonObject = { readonly [key: string]: Json | undefined };
 
 /** Why an option stands there: the element of the domain it renders, or the default or rule that made it. */
@@ -66,7 +73,7 @@ export class CommandLine {
 
 	/** Appends `-name {json}`; members that are undefined are left out. */
 	addJson(name: string, value: JsonObject): void {
-		this.add(name, JSON.stringify(value));
+		this.add(name, formatJson(value));
 	}
 
 	/** Appends `-device {json}`, with the definition's overrides of it. */
@@ -86,6 +93,15 @@ export class CommandLine {
 	get argv(): string[] {
 		return [this.binary, ...this.options.flatMap(({ name, value }) => (value === undefined ? [name] : [name, value]))];
 	}
+}
+
+/** `value` as JSON text; 64-bit numbers keep all their digits. */
+export function formatJson(value: JsonObject): string {
+	const big: bigint[] = [];
+	const text = JSON.stringify(value, (_, member: unknown) =>
+		typeof member === "bigint" ? `\0${big.push(member) - 1}` : member,
+	);
+	return big.length === 0 ? text : text.replace(/"\\u0000(\d+)"/g, (_, index) => String(big[Number(index)]));
 }
 
 /** Doubles the commas of a value inside QEMU's `key=value,key=value` syntax. */

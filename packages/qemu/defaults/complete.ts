@@ -3,8 +3,9 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import { fillIOThreads } from "@virtkit/model/domain/iothreads";
+import { assignAddresses } from "../addresses/assign.ts";
 import type { DefineContext } from "../devices/entry.ts";
-import { ADDRESSES, type AnyEntry, COMPLETED, DEFAULT_DEVICES, IMPLIED_DEVICES } from "../devices/registry.ts";
+import { type AnyEntry, COMPLETED, DEFAULT_DEVICES, IMPLIED_DEVICES } from "../devices/registry.ts";
 import type { DriverHost } from "../driver-host.ts";
 import { completeBootOrder } from "./boot-order.ts";
 import { checkDomain } from "./check.ts";
@@ -41,7 +42,7 @@ export function completeDomain(def: DomainDef, host: DriverHost, options: Comple
 	completeDriverDefaults(context);
 	for (const entry of COMPLETED) completeDevices(entry, context);
 	completeCommon(context);
-	for (const step of ADDRESSES) step(context);
+	assignAddresses(context);
 	if (!options.unchecked) checkDomain(context);
 	return context;
 }

@@ -28,6 +28,8 @@ export interface BuildContext extends DefineContext {
 	readonly bootIndexes: ReadonlyMap<object, number>;
 	/** Host NUMA nodes that numad advised, where the definition leaves the placement to it. */
 	readonly autoNodes?: readonly number[];
+	/** The guest's master key (32 bytes), which protects secrets on the command line; absent where nothing starts. */
+	readonly masterKey?: Uint8Array;
 	/** Descriptors opened for devices before the build (taps, vhost, sockets), by device. */
 	readonly descriptors: ReadonlyMap<object, readonly number[]>;
 }

@@ -1,35 +1,61 @@
 // Every kind of device the driver knows, in the orders that matter: completing, default devices, addresses, command line.
 
+import { addDiskControllers, addMachineControllers, assignControllerIndexes } from "../addresses/controllers.ts";
+import { builtControllers, builtSmartcardReaders, completeScsiControllers, controller } from "./controller.ts";
+import { legacyUsb } from "./controller-build.ts";
+import { refuseDuplicateControllers } from "./controller-check.ts";
+import { disk } from "./disk.ts";
+import { floppyController } from "./disk-build.ts";
+import { numberImages } from "./disk-image.ts";
 import type { DeviceEntry, DomainStep } from "./entry.ts";
+import { filesystem } from "./filesystem.ts";
+import { checkIOThreads } from "./iothread.ts";
 
 /** Any kind's entry, seen without its type of definition. */
 export type AnyEntry = DeviceEntry<object>;
 
 /** Order in which devices are completed and checked (libvirt's device iteration). */
 export const COMPLETED: readonly AnyEntry[] = [
-	// disk, interface, sound, hostdev, video, controller, smartcard, serial, parallel, channel, console, input, filesystem,
+	disk,
+	// interface, sound, hostdev, video,
+	controller,
+	// smartcard, serial, parallel, channel, console, input,
+	filesystem,
 	// watchdog, memballoon, rng, nvram, hub, shmem, tpm, panic, memory, redirdev, iommu, vsock, graphics, audio, lease
 ];
 
 /** Devices the driver gives a guest that names none (libvirt's qemuDomainDefAddDefaultDevices), before any is completed. */
 export const DEFAULT_DEVICES: readonly DomainStep[] = [
-	// inputs (ps2), controllers (usb, sata, pci root), memballoon, inputs (usb), panic, audio
+	({ def }) => assignControllerIndexes(def),
+	// inputs (ps2)
+	addMachineControllers,
+	// memballoon, inputs (usb), panic, audio
 ];
 
 /** Devices that others imply (libvirt's virDomainDefAddImplicitDevices), after all are completed. */
 export const IMPLIED_DEVICES: readonly DomainStep[] = [
-	// consoles from serials, controllers of disks, channels and smartcards, video of graphics
+	refuseDuplicateControllers,
+	// consoles from serials
+	({ def }) => addDiskControllers(def),
+	// controllers of channels and smartcards
+	completeScsiControllers,
+	// video of graphics
 ];
 
 /** Checks that concern devices of several kinds, before each device is checked. */
-export const DOMAIN_CHECKS: readonly DomainStep[] = [];
-
-/** Gives every device its address. */
-export const ADDRESSES: readonly DomainStep[] = [];
+export const DOMAIN_CHECKS: readonly DomainStep[] = [checkIOThreads];
 
 /** Order of devices on the command line (libvirt's qemuBuildCommandLine), up to memballoon, rng and nvram. */
 export const BUILT: readonly AnyEntry[] = [
-	// iommu, controller, memory, hub, (ccid controllers), disk, filesystem, interface, smartcard, serial, parallel, channel,
+	// iommu
+	builtControllers,
+	legacyUsb,
+	// memory, hub
+	builtSmartcardReaders,
+	floppyController,
+	disk,
+	filesystem,
+	// interface, smartcard, serial, parallel, channel,
 	// console, tpm, input, audio, graphics, video, sound, watchdog, redirdev, hostdev, memballoon, rng, nvram
 ];
 
@@ -39,4 +65,4 @@ export const BUILT_LAST: readonly AnyEntry[] = [
 ];
 
 /** Makes devices ready for a start, once they have their ids: ports, sockets, secrets, storage nodes. */
-export const PREPARED: readonly DomainStep[] = [];
+export const PREPARED: readonly DomainStep[] = [({ def }) => numberImages(def)];

@@ -1,0 +1,63 @@
+// In which order kinds of devices get addresses: libvirt's own, since the guest sees the outcome.
+
+import type { DeviceInfo } from "@virtkit/model/domain/device-common";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import { controller } from "../devices/controller.ts";
+import { disk } from "../devices/disk.ts";
+import type { DeviceEntry } from "../devices/entry.ts";
+import { filesystem } from "../devices/filesystem.ts";
+import { COMPLETED } from "../devices/registry.ts";
+
+export type AddressedEntry = DeviceEntry<DeviceInfo>;
+
+/** Every kind, in the order in which addresses of the document are counted as taken. */
+export const ENTRIES: readonly AddressedEntry[] = COMPLETED;
+
+/** One kind, or those of it that `only` picks, in the order of PCI slots. */
+export interface PciStep {
+	readonly entry: AddressedEntry;
+	readonly only?: (device: DeviceInfo) => boolean;
+}
+
+const isPci = (device: DeviceInfo): boolean => "type" in device && device.type === "pci";
+
+/** Order in which devices get PCI slots (libvirt's qemuDomainAssignDevicePCISlots). */
+export const PCI_STEPS: readonly PciStep[] = [
+	{ entry: controller, only: isPci },
+	{ entry: filesystem },
+	// interface, sound
+	{ entry: controller, only: (device) => !isPci(device) },
+	{ entry: disk },
+	// hostdev, memballoon, rng, watchdog, video, shmem, input, serial, iommu, vsock, memory
+];
+
+/** Kinds that a chipset has slots for: counted before its own functions, and after them. */
+export const CHIPSET_BEFORE: readonly AddressedEntry[] = [controller];
+export const CHIPSET_AFTER: readonly AddressedEntry[] = [
+	// video, sound
+];
+
+/** USB hubs, and how one more is added. */
+export const USB_HUBS: { readonly entry?: AddressedEntry; add(def: DomainDef): void } = {
+	add: () => {},
+};
+
+/** Order in which USB devices other than hubs get ports (libvirt's virDomainUSBDeviceDefForeach). */
+export const USB_STEPS: readonly AddressedEntry[] = [
+	// hostdev
+	disk,
+	controller,
+	// input, serial, sound, redirdev
+];
+
+/** Order in which ports of virtio-serial controllers are given out. */
+export const VIRTIO_SERIAL_STEPS: readonly AddressedEntry[] = [
+	// console, channel
+];
+
+/** Order in which registers of pSeries' virtual bus are given out. */
+export const SPAPR_VIO_STEPS: readonly AddressedEntry[] = [
+	// interface
+	controller,
+	// serial, nvram, tpm
+];

@@ -1,0 +1,157 @@
+// Disks on the command line: secrets, block nodes from the bottom of the chain up, then the device.
+
+import type { DiskDef } from "@virtkit/model/domain/disk";
+import { diskNameIndex } from "@virtkit/model/domain/disk-name";
+import { escapeCommas, type JsonObject } from "../command-line/command-line.ts";
+import { bootIndexOf } from "../defaults/boot-index.ts";
+import { isMachine } from "../machine.ts";
+import { effectiveDetectZeroes, formatProps, sliceProps } from "./block-format.ts";
+import { MANAGED_RESERVATIONS, reservationsObject, storageProps, tlsObject } from "./block-storage.ts";
+import { addDevice } from "./device-option.ts";
+import { diskDeviceProps, vhostUserChardev } from "./disk-device.ts";
+import {
+	copyOnReadNode,
+	type DiskImage,
+	effectiveCache,
+	formatNode,
+	imageChain,
+	isEmptyDisk,
+	topImage,
+} from "./disk-image.ts";
+import { encryptionSecret, imageSecrets, type SecretContext } from "./disk-secrets.ts";
+import type { BuildContext, DeviceEntry } from "./entry.ts";
+
+/** What one image adds: objects that its nodes refer to, and the nodes, in the order in which QEMU must get them. */
+export interface ImageParts {
+	readonly objects: readonly JsonObject[];
+	readonly nodes: readonly JsonObject[];
+}
+
+/** The parts of one image. Throws NO_SECRET where a secret it needs cannot be had. */
+export function imageParts(image: DiskImage, context: SecretContext): ImageParts {
+	const { source } = image;
+	const objects: JsonObject[] = [];
+	if (source.reservations?.managed === false)
+		objects.push(reservationsProps(reservationsObject(image), source.reservations.source?.path));
+	objects.push(...imageSecrets(image, context));
+	if (source.tls) objects.push(tlsProps(tlsObject(image), context.settings.defaultTlsX509CertDir));
+	const slice = sliceProps(image);
+	return { objects, nodes: [storageProps(image, context), ...(slice ? [slice] : []), formatProps(image)] };
+}
+
+function reservationsProps(id: string, path: string | undefined): JsonObject {
+	return { "qom-type": "pr-manager-helper", id, path };
+}
+
+function tlsProps(id: string, dir: string): JsonObject {
+	return { "qom-type": "tls-creds-x509", id, dir, endpoint: "client", "verify-peer": true };
+}
+
+/** The node above the disk's chain that copies what is read. */
+export function copyOnReadProps(disk: DiskDef): JsonObject {
+	return {
+		driver: "copy-on-read",
+		"node-name": copyOnReadNode(disk),
+		file: formatNode(topImage(disk)),
+		discard: "unmap",
+	};
+}
+
+/** The disk's images, bottom first, each with its parts. */
+export function diskParts(disk: DiskDef, context: SecretContext): ImageParts[] {
+	return imageChain(disk)
+		.toReversed()
+		.map((image) => imageParts(image, context));
+}
+
+export function buildDisk(disk: DiskDef, context: BuildContext): void {
+	// Guests that share a backing image plug the disk in once they run.
+	if (disk.transient?.shareBacking) return;
+	const { command } = context;
+	if (disk.target.bus === "sd") {
+		command.add("-drive", formatSdDrive(disk));
+		return;
+	}
+	if (disk.type === "vhostuser") command.add("-chardev", formatVhostUserChardev(disk));
+	else if (!isEmptyDisk(disk)) {
+		for (const { objects, nodes } of diskParts(disk, context)) {
+			for (const object of objects) command.addJson("-object", object);
+			for (const node of nodes) command.addJson("-blockdev", node);
+		}
+		if (disk.driver.copy_on_read) command.addJson("-blockdev", copyOnReadProps(disk));
+	}
+	addDevice(disk, diskDeviceProps(disk, context), context);
+}
+
+function formatVhostUserChardev(disk: DiskDef): string {
+	const { path = "", reconnect } = disk.source ?? {};
+	const again = reconnect?.enabled ? reconnect.timeout : reconnect?.enabled === false ? 0 : undefined;
+	const suffix = again === undefined ? "" : `,reconnect=${again}`;
+	return `socket,id=${vhostUserChardev(disk)},path=${escapeCommas(path)}${suffix}`;
+}
+
+/** SD cards are the machine's own: QEMU takes them as -drive alone. */
+function formatSdDrive(disk: DiskDef): string {
+	const { driver, readonly } = disk;
+	const options: (string | undefined)[] = [...sdSource(disk), "if=sd", `index=${diskNameIndex(disk.target.dev ?? "")}`];
+	if (readonly) options.push("readonly=on");
+	if (!isEmptyDisk(disk)) {
+		const onOff = driver.copy_on_read === undefined ? undefined : driver.copy_on_read ? "on" : "off";
+		const detect = effectiveDetectZeroes(driver.discard, driver.detect_zeroes);
+		const named = {
+			cache: effectiveCache(disk),
+			"copy-on-read": onOff,
+			discard: driver.discard,
+			"detect-zeroes": detect,
+			aio: driver.io,
+		};
+		for (const [name, value] of Object.entries(named)) if (value !== undefined) options.push(`${name}=${value}`);
+	}
+	return options.join(",");
+}
+
+function sdSource(disk: DiskDef): string[] {
+	const { source, driver } = disk;
+	const image = topImage(disk);
+	const luks = driver.type === "raw" && image.encryption !== undefined;
+	const options: string[] = [];
+	const path = source?.file ?? source?.dev;
+	if (path !== undefined) options.push(`file=${escapeCommas(path)}`);
+	else if (source?.dir !== undefined)
+		options.push(`file=fat:${disk.device === "floppy" ? "floppy:" : ""}${escapeCommas(source.dir)}`);
+	if (luks) options.push(`key-secret=${encryptionSecret(image)}`);
+	if (driver.type !== undefined && disk.type !== "dir") options.push(`format=${luks ? "luks" : driver.type}`);
+	return options;
+}
+
+const isFloppy = ({ target }: DiskDef): boolean => target.bus === "fdc";
+
+/** Boot order of floppies is their controller's; q35 gets that controller only where there are floppies. */
+export const floppyController: DeviceEntry<DiskDef> = {
+	kind: "floppy controller",
+	list: ({ devices }) => devices.disks.filter(isFloppy).slice(0, 1),
+	alias: () => "fdc0",
+	build: (_, context) => {
+		const { def, command } = context;
+		const order = { bootindexA: undefined as number | undefined, bootindexB: undefined as number | undefined };
+		for (const disk of def.devices.disks.filter(isFloppy)) {
+			const isSecond = disk.address?.type === "drive" && disk.address.unit !== 0;
+			order[isSecond ? "bootindexB" : "bootindexA"] = bootIndexOf(disk, context);
+		}
+		if (isMachine(def, "q35")) command.addDevice({ driver: "isa-fdc", ...order });
+		else
+			for (const [name, value] of Object.entries(order))
+				if (value !== undefined) command.add("-global", `isa-fdc.${name}=${value}`);
+	},
+};
+
+/** The object that connects to the driver's own reservations helper, where any disk uses it. */
+export function buildManagedReservations({ def, command, paths }: BuildContext): void {
+	const uses = def.devices.disks.some((disk) =>
+		imageChain(disk).some(({ source }) => source.reservations?.managed === true),
+	);
+	if (uses)
+		command.from({ what: "SCSI reservations that the daemon manages" }, () =>
+			command.addJson("-object", reservationsProps(MANAGED_RESERVATIONS, `${paths.work}/${MANAGED_RESERVATIONS}.sock`)),
+		);
+}

@@ -1,0 +1,138 @@
+// The images of a disk as QEMU stacks them: the disk's own on top, then what it is backed by, each with its node names.
+
+import type { BackingStoreDef } from "@virtkit/model/domain/backing-store";
+import { type DiskDef, diskAuth, diskEncryption, isEmptySource } from "@virtkit/model/domain/disk";
+import type { DiskSourceDef, ImageFormat, StorageType } from "@virtkit/model/domain/disk-source";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import type { EncryptionDef } from "@virtkit/model/domain/encryption";
+import type { AuthDef } from "@virtkit/model/domain/secret-reference";
+
+/** One image, wherever it stands in its chain. */
+export interface DiskImage {
+	readonly type: StorageType;
+	readonly source: DiskSourceDef;
+	readonly format: ImageFormat | undefined;
+	readonly readonly: boolean;
+	/** Number in the running guest, from which the node names come. */
+	readonly id: number | undefined;
+	readonly auth: AuthDef | undefined;
+	readonly encryption: EncryptionDef | undefined;
+	/** Bytes of the metadata cache. */
+	readonly cacheSize: number | undefined;
+	/** What the disk says of all its images; detect_zeroes of the top one alone. */
+	readonly options: ImageOptions;
+	/** The image below; null where the document says that there is none, undefined where it does not say. */
+	readonly backing: DiskImage | null | undefined;
+}
+
+/** Options of the disk that reach its images. */
+export interface ImageOptions {
+	readonly cache?: CacheMode | undefined;
+	readonly io?: string | undefined;
+	readonly discard?: string | undefined;
+	readonly detect_zeroes?: string | undefined;
+	readonly floppy?: boolean;
+}
+export type CacheMode = NonNullable<DiskDef["driver"]["cache"]>;
+
+const NO_SOURCE: DiskSourceDef = { host: [], seclabels: [] };
+
+/** The disk's images, top first. */
+export function topImage(disk: DiskDef): DiskImage {
+	const { driver } = disk;
+	const shared = {
+		cache: effectiveCache(disk),
+		io: driver.io,
+		discard: driver.discard,
+		floppy: disk.device === "floppy",
+	};
+	return {
+		type: disk.type,
+		source: disk.source ?? NO_SOURCE,
+		format: driver.type,
+		readonly: disk.readonly === true,
+		id: disk.source?.index,
+		auth: diskAuth(disk),
+		encryption: diskEncryption(disk),
+		cacheSize: driver.metadata_cache?.max_size,
+		options: { ...shared, detect_zeroes: driver.detect_zeroes },
+		backing: backingImage(disk.backingStore, shared),
+	};
+}
+
+function backingImage(below: BackingStoreDef | undefined, options: ImageOptions): DiskImage | null | undefined {
+	if (!below) return undefined;
+	if (below.type === undefined) return null;
+	const { source = NO_SOURCE } = below;
+	return {
+		type: below.type,
+		source,
+		format: below.format?.type,
+		readonly: true,
+		id: below.index,
+		auth: source.auth,
+		encryption: source.encryption,
+		cacheSize: below.format?.metadata_cache?.max_size,
+		options,
+		backing: backingImage(below.backingStore, options),
+	};
+}
+
+/** The images from the top down. */
+export function imageChain(disk: DiskDef): DiskImage[] {
+	const chain: DiskImage[] = [];
+	for (let image: DiskImage | null | undefined = topImage(disk); image; image = image.backing) chain.push(image);
+	return chain;
+}
+
+/** The cache mode in effect: images that guests share for writing are not cached by the host. */
+export function effectiveCache({ driver, shareable, readonly }: DiskDef): CacheMode | undefined {
+	return driver.cache ?? (shareable && !readonly ? "none" : undefined);
+}
+
+/** Node of the protocol layer: libvirt-1-storage. */
+export const storageNode = ({ id }: DiskImage): string => `libvirt-${id}-storage`;
+/** Node of the format layer, which the device or the image above sees: libvirt-1-format. */
+export const formatNode = ({ id }: DiskImage): string => `libvirt-${id}-format`;
+/** Node between both where only a part of the storage is used. */
+export const sliceNode = ({ id }: DiskImage): string => `libvirt-${id}-slice-sto`;
+/** Node above all where what is read is copied into the image. */
+export const copyOnReadNode = ({ target }: DiskDef): string => `libvirt-CoR-${target.dev}`;
+
+/** Whether a part of the storage is cut out by a layer of its own: a raw image's format layer does it by itself. */
+export function needsSliceLayer({ source, format, encryption }: DiskImage): boolean {
+	if (!source.slices?.slice.length) return false;
+	return format !== "raw" || encryption?.format === "luks";
+}
+
+/** Whether the disk's images are QEMU block nodes: SD cards are plain -drives, vhost-user disks live in another process. */
+export function hasBlockNodes(disk: DiskDef): boolean {
+	return disk.target.bus !== "sd" && disk.type !== "vhostuser";
+}
+
+/** Numbers the images of all disks as libvirt does: the last disk first, each from the top down. */
+export function numberImages(def: DomainDef): void {
+	let id = nextImageNumber(def);
+	for (const disk of def.devices.disks.toReversed()) {
+		if (!hasBlockNodes(disk)) continue;
+		if (disk.source?.index === undefined) {
+			disk.source ??= { host: [], seclabels: [] };
+			disk.source.index = id++;
+		}
+		for (let below = disk.backingStore; below?.type !== undefined; below = below.backingStore) below.index ??= id++;
+	}
+}
+
+/** The first number that no image of the guest has. */
+export function nextImageNumber({ devices }: DomainDef): number {
+	let highest = 0;
+	for (const disk of devices.disks) {
+		highest = Math.max(highest, disk.source?.index ?? 0);
+		for (let below = disk.backingStore; below; below = below.backingStore)
+			highest = Math.max(highest, below.index ?? 0);
+	}
+	return highest + 1;
+}
+
+/** True where the disk has no medium. */
+export const isEmptyDisk = ({ source }: DiskDef): boolean => isEmptySource(source);

@@ -1,0 +1,63 @@
+// Limits of a disk's throughput: QEMU takes them over its monitor, once the guest's devices stand.
+
+import type { DiskDef, IotuneDef } from "@virtkit/model/domain/disk";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import type { JsonObject } from "../command-line/command-line.ts";
+import { isEmptyDisk } from "./disk-image.ts";
+
+/** QEMU's names of the limits; those without a `_max` must always be given. */
+const LIMITS = {
+	bps: "total_bytes_sec",
+	bps_rd: "read_bytes_sec",
+	bps_wr: "write_bytes_sec",
+	iops: "total_iops_sec",
+	iops_rd: "read_iops_sec",
+	iops_wr: "write_iops_sec",
+} as const satisfies Record<string, keyof IotuneDef>;
+
+const BURSTS = {
+	bps_max: "total_bytes_sec_max",
+	bps_rd_max: "read_bytes_sec_max",
+	bps_wr_max: "write_bytes_sec_max",
+	iops_max: "total_iops_sec_max",
+	iops_rd_max: "read_iops_sec_max",
+	iops_wr_max: "write_iops_sec_max",
+	iops_size: "size_iops_sec",
+	bps_max_length: "total_bytes_sec_max_length",
+	bps_rd_max_length: "read_bytes_sec_max_length",
+	bps_wr_max_length: "write_bytes_sec_max_length",
+	iops_max_length: "total_iops_sec_max_length",
+	iops_rd_max_length: "read_iops_sec_max_length",
+	iops_wr_max_length: "write_iops_sec_max_length",
+} as const satisfies Record<string, keyof IotuneDef>;
+
+/** Where in QEMU's object tree the disk's block backend is. */
+export function diskQomPath({ alias, target }: DiskDef): string | undefined {
+	if (target.bus === "virtio") return `/machine/peripheral/${alias}/virtio-backend`;
+	return target.bus === "usb" ? `/machine/peripheral/${alias}/${alias}.0/legacy[0]` : alias;
+}
+
+/** Whether any limit is set. */
+export function hasLimits(iotune: IotuneDef | undefined): boolean {
+	return (
+		iotune !== undefined && Object.entries(iotune).some(([name, value]) => name !== "group_name" && Number(value) > 0)
+	);
+}
+
+/** Arguments of block_set_io_throttle; undefined where the disk has no limits or no medium. */
+export function throttleArguments(disk: DiskDef): JsonObject | undefined {
+	const { iotune } = disk;
+	if (!iotune || isEmptyDisk(disk) || (!hasLimits(iotune) && iotune.group_name === undefined)) return undefined;
+	const given: Record<string, number | undefined> = {};
+	for (const [name, field] of Object.entries(LIMITS)) given[name] = iotune[field] ?? 0;
+	for (const [name, field] of Object.entries(BURSTS)) given[name] = iotune[field];
+	return { id: diskQomPath(disk), ...given, group: iotune.group_name };
+}
+
+/** The monitor commands that set the limits of all disks. */
+export function throttleCommands(def: DomainDef): { readonly execute: string; readonly arguments: JsonObject }[] {
+	return def.devices.disks.flatMap((disk) => {
+		const args = throttleArguments(disk);
+		return args ? [{ execute: "block_set_io_throttle", arguments: args }] : [];
+	});
+}

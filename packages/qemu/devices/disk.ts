@@ -1,0 +1,112 @@
+// Disks: what the document leaves out of them, where they sit, and what builds and checks them.
+
+import { VirtError } from "@virtkit/base/errors";
+import { type DiskBus, type DiskDef, diskEncryption } from "@virtkit/model/domain/disk";
+import { diskNameIndex, parseDiskName } from "@virtkit/model/domain/disk-name";
+import { findController } from "../addresses/controllers.ts";
+import { virtioSlot } from "../addresses/pci-need.ts";
+import { buildDisk } from "./disk-build.ts";
+import { checkDisk } from "./disk-check.ts";
+import { hasLimits } from "./disk-throttle.ts";
+import type { DefineContext, DeviceEntry } from "./entry.ts";
+
+/** The bus that a disk's name stands for. */
+const BUS_OF_NAME: readonly (readonly [prefix: string, bus: DiskBus])[] = [
+	["hd", "ide"],
+	["sd", "scsi"],
+	["vd", "virtio"],
+	["xvd", "xen"],
+	["ubd", "uml"],
+];
+
+function completeDisk(disk: DiskDef, context: DefineContext): void {
+	const { driver, target } = disk;
+	driver.name ??= "qemu";
+	if (disk.type !== "volume") driver.type ??= "raw";
+	completeEncryption(disk);
+	if (target.dev !== undefined) target.dev = target.dev.replace(/^ioemu:/, "");
+	if (disk.device === "cdrom") disk.readonly = true;
+	target.bus ??= defaultBus(disk);
+	if (disk.readonly || disk.type === "vhostuser") disk.snapshot ??= "no";
+	completeSource(disk);
+	if (disk.address === undefined && target.dev !== undefined) assignDriveAddress(disk);
+	joinThrottleGroup(disk, context);
+}
+
+function completeEncryption(disk: DiskDef): void {
+	const own = diskEncryption(disk);
+	if (own) own.engine ??= "qemu";
+	for (let below = disk.backingStore; below?.type !== undefined; below = below.backingStore)
+		if (below.source?.encryption) below.source.encryption.engine ??= "qemu";
+}
+
+function defaultBus({ device, target }: DiskDef): DiskBus {
+	if (device === "floppy") return "fdc";
+	return BUS_OF_NAME.find(([prefix]) => target.dev?.startsWith(prefix))?.[1] ?? "ide";
+}
+
+function completeSource({ type, source }: DiskDef): void {
+	if (!source) return;
+	if (type === "nvme") source.managed ??= true;
+	// An iSCSI target without a unit means unit 0.
+	if (type === "network" && source.protocol === "iscsi" && source.name?.includes("/") === false)
+		source.name = `${source.name}/0`;
+}
+
+/** Units of a wide SCSI bus, without that of the controller itself. */
+const SCSI_UNITS = 15;
+/** Unit of the SCSI controller itself. */
+const SCSI_CONTROLLER_UNIT = 7;
+
+/** Where the disk of that number sits, on buses where the name decides. */
+const PLACES: Partial<Record<DiskBus, (index: number) => { controller: number; bus: number; unit: number }>> = {
+	scsi: (index) => {
+		const unit = index % SCSI_UNITS;
+		return {
+			controller: Math.floor(index / SCSI_UNITS),
+			bus: 0,
+			unit: unit < SCSI_CONTROLLER_UNIT ? unit : unit + 1,
+		};
+	},
+	ide: (index) => ({ controller: Math.floor(index / 4), bus: Math.floor((index % 4) / 2), unit: index % 2 }),
+	sata: (index) => ({ controller: Math.floor(index / 6), bus: 0, unit: index % 6 }),
+	fdc: (index) => ({ controller: Math.floor(index / 2), bus: 0, unit: index % 2 }),
+};
+
+function assignDriveAddress(disk: DiskDef): void {
+	const { dev = "", bus } = disk.target;
+	const index = diskNameIndex(dev);
+	if (index < 0) throw new VirtError("XML_ERROR", `Unknown disk name '${dev}' and no address specified`);
+	const place = PLACES[bus as DiskBus]?.(index);
+	if (!place) return;
+	const { controller, bus: channel, unit } = place;
+	disk.address = { type: "drive", controller, bus: channel, target: 0, unit };
+}
+
+/** A disk that only names a throttle group has the limits of the group's other members. */
+function joinThrottleGroup(disk: DiskDef, { def }: DefineContext): void {
+	const group = disk.iotune?.group_name;
+	if (group === undefined || hasLimits(disk.iotune)) return;
+	const member = def.devices.disks.find(({ iotune }) => iotune?.group_name === group && hasLimits(iotune));
+	if (member?.iotune) disk.iotune = { ...member.iotune };
+}
+
+function alias(disk: DiskDef, { def }: DefineContext): string {
+	const { address, target } = disk;
+	if (address?.type !== "drive") return `${target.bus}-disk${parseDiskName(target.dev ?? "")?.index ?? -1}`;
+	const { controller, bus, target: id, unit } = address;
+	const wide = target.bus === "scsi" && findController(def, "scsi", controller)?.model !== "lsilogic";
+	return `${target.bus}${[controller, bus, ...(wide ? [id] : []), unit].join("-")}`;
+}
+
+export const disk: DeviceEntry<DiskDef> = {
+	kind: "disk",
+	list: (def) => def.devices.disks,
+	alias: (device, _, context) => alias(device, context),
+	complete: completeDisk,
+	check: checkDisk,
+	pci: ({ target, model }, context) => (target.bus === "virtio" ? virtioSlot(context, model) : undefined),
+	usb: ({ target }) => target.bus === "usb",
+	virtio: ({ target }) => target.bus === "virtio",
+	build: buildDisk,
+};
