@@ -1,7 +1,7 @@
 // The answer about the host: facts read from a made-up /proc and /sys, and the document made of them.
 
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test from "node:test";
@@ -15,6 +15,7 @@ import { describeHostCpu, formatHostCapabilities } from "./host-capabilities.ts"
 import { describeCpu } from "./host-model.ts";
 import { parseList, readHostFacts } from "./host-reader.ts";
 import { installedGuests } from "./installed-guests.ts";
+import { readKvmDevice } from "./kvm-device.ts";
 
 /** Two sockets of two cores with two threads, a node each. */
 function machineFiles(): Record<string, string> {
@@ -195,17 +196,19 @@ test("the document tells the host, its cells and the guests, with KVM only where
 	const facts = { ...withMachine(machineFiles(), readHostFacts), arch: "x86_64" };
 	const emulator = new EmulatorCapabilities(FACTS);
 	const refused = new EmulatorCapabilities({ ...FACTS, kvmRefusal: "broken" });
+	const kvm = { maxVcpus: 8, tsc: { frequency: 2_400_000_000, scaling: true } };
 	const security = [{ model: "dac", doi: "0", baseLabels: { kvm: "+64055:+64055" } }];
 	const guests = [
 		{ arch: "i686", emulator: refused },
 		{ arch: "x86_64", emulator },
 	];
-	const text = formatHostCapabilities({ facts, security, native: emulator, guests });
+	const text = formatHostCapabilities({ facts, kvm, security, native: emulator, guests });
 	const document = parseXml(text);
 	const host = at(document, "host");
 	assert.equal(textOf(at(host, "cpu", "model")), "Server");
 	assert.deepEqual(at(host, "cpu", "topology").attributes, { sockets: "2", dies: "1", cores: "2", threads: "2" });
 	assert.deepEqual(at(host, "cpu", "microcode").attributes, { version: "33554533" });
+	assert.deepEqual(at(host, "cpu", "counter").attributes, { name: "tsc", frequency: "2400000000", scaling: "yes" });
 	assert.equal(at(host, "iommu").attributes["support"], "yes");
 	assert.deepEqual(
 		elementsOf(at(host, "power_management")).map(({ name }) => name),
@@ -272,6 +275,23 @@ test("an emulator is found by its architecture, a 32-bit guest's in the 64-bit o
 		rmSync(folder, { recursive: true });
 	}
 });
+
+test("KVM is asked for its limits; what is not KVM answers nothing", () => {
+	const kvm = readKvmDevice();
+	assert.equal(kvm === undefined, !isOpen("/dev/kvm"));
+	assert.ok(kvm === undefined || kvm.maxVcpus >= 4);
+	assert.equal(readKvmDevice("/dev/null"), undefined);
+	assert.equal(readKvmDevice("/nonexistent/kvm"), undefined);
+});
+
+function isOpen(path: string): boolean {
+	try {
+		closeSync(openSync(path, "r+"));
+		return true;
+	} catch {
+		return false;
+	}
+}
 
 test("emulators that cannot be probed are left out of what is installed, and told of", async () => {
 	const folder = mkdtempSync(join(tmpdir(), "installed-"));

@@ -8,6 +8,7 @@ import { featuresOfFlags, toLibvirtFeature } from "./cpu-features.ts";
 import type { EmulatorCapabilities } from "./emulator.ts";
 import type { CacheBank, HostFacts, NumaCell } from "./host-facts.ts";
 import { describeCpu } from "./host-model.ts";
+import type { KvmDevice } from "./kvm-device.ts";
 
 /** A way to confine guests, with the label that guests of each type start from. */
 export interface SecurityModel {
@@ -24,6 +25,8 @@ export interface GuestArch {
 
 export interface HostDescription {
 	readonly facts: HostFacts;
+	/** Undefined without KVM. */
+	readonly kvm: KvmDevice | undefined;
 	readonly security: readonly SecurityModel[];
 	/** The emulator of the host's own architecture: it knows the CPU models that the host's CPU is described with. */
 	readonly native: EmulatorCapabilities | undefined;
@@ -43,10 +46,10 @@ export function formatHostCapabilities(description: HostDescription): string {
 	return `<capabilities>\n\n${parts.map((part) => writeXml(part, 2)).join("\n")}\n</capabilities>\n`;
 }
 
-function hostElement({ facts, security, native }: HostDescription): XmlElement {
+function hostElement({ facts, kvm, security, native }: HostDescription): XmlElement {
 	return node("host", {}, [
 		facts.uuid === undefined ? undefined : leaf("uuid", facts.uuid),
-		node("cpu", {}, cpuParts(facts, native)),
+		node("cpu", {}, cpuParts(facts, kvm, native)),
 		node(
 			"power_management",
 			{},
@@ -67,7 +70,11 @@ function hostElement({ facts, security, native }: HostDescription): XmlElement {
 	]);
 }
 
-function cpuParts({ arch, processor, topology, pageSizesKib }: HostFacts, native: EmulatorCapabilities | undefined) {
+function cpuParts(
+	{ arch, processor, topology, pageSizesKib }: HostFacts,
+	kvm: KvmDevice | undefined,
+	native: EmulatorCapabilities | undefined,
+) {
 	const { vendor, family, model, stepping, microcode, physicalAddressBits } = processor;
 	const described = describeHostCpu(processor, native);
 	return [
@@ -76,11 +83,16 @@ function cpuParts({ arch, processor, topology, pageSizesKib }: HostFacts, native
 		...(described?.vendor ? [leaf("vendor", described.vendor)] : []),
 		...(microcode === undefined ? [] : [node("microcode", { version: microcode })]),
 		...(vendor === "" ? [] : [node("signature", { family, model, stepping })]),
+		...(kvm?.tsc ? [counterElement(kvm.tsc)] : []),
 		node("topology", { ...topology }),
 		...(physicalAddressBits === undefined ? [] : [node("maxphysaddr", { mode: "emulate", bits: physicalAddressBits })]),
 		...(described?.features ?? []).map(({ name }) => node("feature", { name })),
 		...pageSizesKib.map((size) => node("pages", { unit: "KiB", size })),
 	];
+}
+
+function counterElement({ frequency, scaling }: NonNullable<KvmDevice["tsc"]>): XmlElement {
+	return node("counter", { name: "tsc", frequency, scaling: scaling ? "yes" : "no" });
 }
 
 /** The host's CPU by the model that is wholly in it; undefined where its emulator spells out none. */
