@@ -1,9 +1,9 @@
 // Getting to a daemon: a connected byte stream for each kind of transport.
 
-import { spawn } from "node:child_process";
 import { connect as connectSocket } from "node:net";
-import { Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import { VirtError } from "@virtkit/base/errors";
+import { CommandStream } from "./command-stream.ts";
 import { daemonSocketPath } from "./socket-path.ts";
 import { sshArguments } from "./ssh-command.ts";
 import type { ConnectionUri, UriTransport } from "./uri.ts";
@@ -18,17 +18,15 @@ type Connector = (uri: ConnectionUri, options: TransportOptions) => Promise<Dupl
 
 /** libvirt's TCP port (LIBVIRTD_TCP_PORT). */
 const TCP_PORT = 16509;
-/** How much of what a command writes on stderr is kept for the error message, in characters. */
-const STDERR_CHARACTERS = 4096;
 
 const CONNECTORS: Readonly<Record<UriTransport, Connector>> = {
 	unix: (uri, options) => openSocket({ path: daemonSocketPath(uri, options.readOnly) }, options),
 	tcp: (uri, options) => openSocket({ host: uri.host ?? "localhost", port: uri.port ?? TCP_PORT }, options),
 	ssh: async (uri, options) => {
 		const path = daemonSocketPath(uri, options.readOnly);
-		return openCommand(uri.command ?? "ssh", sshArguments(uri, path, options.readOnly));
+		return new CommandStream(uri.command ?? "ssh", sshArguments(uri, path, options.readOnly));
 	},
-	ext: async (uri) => openCommand(uri.command ?? "", []),
+	ext: async (uri) => new CommandStream(uri.command ?? "", []),
 	tls: unsupported,
 	libssh: unsupported,
 	libssh2: unsupported,
@@ -76,24 +74,4 @@ function cannotConnect(address: Address, cause: Error): VirtError {
 
 function unreachable({ host, port }: { readonly host: string; readonly port: number }): string {
 	return `unable to connect to server at '${host}:${port}'`;
-}
-
-/** A child process as a byte stream; when it ends with an error, the stream fails with what it said. */
-function openCommand(command: string, args: readonly string[]): Duplex {
-	const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
-	const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
-	let stderr = "";
-	child.stderr.setEncoding("utf8").on("data", (text: string) => {
-		stderr = (stderr + text).slice(-STDERR_CHARACTERS);
-	});
-	child.once("error", (error) => stream.destroy(commandFailed(command, error.message)));
-	child.once("close", (code) => {
-		if (code !== 0) stream.destroy(commandFailed(command, stderr.trim() || `it ended with status ${code}`));
-	});
-	stream.once("close", () => child.kill());
-	return stream;
-}
-
-function commandFailed(command: string, reason: string): VirtError {
-	return new VirtError("SYSTEM_ERROR", `cannot reach the daemon through '${command}': ${reason}`, { domain: "RPC" });
 }

@@ -1,4 +1,4 @@
-// The bare end of a libvirt RPC connection: sends any message, well formed or not, and hands out what comes, in order.
+// A bare end of a libvirt RPC connection, client or server: sends any message, well formed or not, and hands out what comes, in order.
 
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -10,11 +10,12 @@ import {
 	MESSAGE_STATUS,
 	MESSAGE_TYPES,
 	type MessageStatus,
+	type MessageType,
 } from "@virtkit/protocol/frame";
 import type { CallProcedure, EventProcedure } from "@virtkit/protocol/procedure";
 import type { ArgsOf, CallName, EventName, MessageOf, RetOf } from "@virtkit/protocol/procedure-types";
 import { PROGRAMS, remoteProcedures } from "@virtkit/protocol/programs";
-import { fromRemoteError } from "@virtkit/protocol/remote-error";
+import { fromRemoteError, toRemoteError } from "@virtkit/protocol/remote-error";
 import { remoteError } from "@virtkit/protocol/types/error";
 import { decodeValue, encodeValue } from "@virtkit/xdr/codec";
 import { XdrWriter } from "@virtkit/xdr/writer";
@@ -138,6 +139,26 @@ export class RpcPeer implements Disposable {
 	/** Sends a packet of the stream that belongs to the call of that serial. */
 	sendStream(name: CallName, serial: number, status: MessageStatus, data: Uint8Array = Buffer.alloc(0)): void {
 		this.send({ procedure: rowOf(name).number, serial, status, type: MESSAGE_TYPES.STREAM }, data);
+	}
+
+	/** As a server: answers a call that was received. */
+	answer<P extends CallName>(call: PeerMessage, name: P, ret: RetOf<P>): void {
+		const { program, version, procedure, serial } = call;
+		const header = { program, version, procedure, serial, type: MESSAGE_TYPES.REPLY };
+		this.send(header, encodeValue(rowOf(name).ret, ret));
+	}
+
+	/** As a server: answers a call, or ends its stream, with an error. */
+	answerError(call: PeerMessage, error: VirtError, type: MessageType = MESSAGE_TYPES.REPLY): void {
+		const { program, version, procedure, serial } = call;
+		const header = { program, version, procedure, serial, type, status: MESSAGE_STATUS.ERROR };
+		this.send(header, encodeValue(remoteError, toRemoteError(error)));
+	}
+
+	/** As a server: sends an event. */
+	sendEvent<P extends EventName>(name: P, message: MessageOf<P>): void {
+		const row = rowOf(name);
+		this.send({ procedure: row.number, serial: 0, type: MESSAGE_TYPES.EVENT }, encodeValue(row.message, message));
 	}
 
 	[Symbol.dispose](): void {
