@@ -1,32 +1,18 @@
 // `-cpu`: model, features, paravirtual timers, Hyper-V and KVM features.
 
 import { VirtError } from "@virtkit/base/errors";
-import type { CpuDef } from "@virtkit/model/domain/cpu";
 import type { ClockDef } from "@virtkit/model/domain/clock";
+import type { CpuDef } from "@virtkit/model/domain/cpu";
+import { toQemuFeature } from "../capabilities/cpu-features.ts";
 import { canTellMigratable } from "../defaults/cpu.ts";
 import type { BuildContext } from "../devices/entry.ts";
 import { isPpc64, isX86 } from "../machine.ts";
 
 const onOff = (value: boolean): string => (value ? "on" : "off");
 
-/** x86 features whose names in QEMU differ from libvirt's. */
-const QEMU_FEATURE_NAMES: Readonly<Record<string, string>> = {
-	cmp_legacy: "cmp-legacy",
-	ds_cpl: "ds-cpl",
-	fxsr_opt: "fxsr-opt",
-	kvm_pv_eoi: "kvm-pv-eoi",
-	kvm_pv_unhalt: "kvm-pv-unhalt",
-	lahf_lm: "lahf-lm",
-	nodeid_msr: "nodeid-msr",
-	pclmuldq: "pclmulqdq",
-	perfctr_core: "perfctr-core",
-	perfctr_nb: "perfctr-nb",
-	tsc_adjust: "tsc-adjust",
-};
-
 /** QEMU's name of a CPU feature. */
 export function qemuFeatureName(name: string, x86: boolean): string {
-	return (x86 ? QEMU_FEATURE_NAMES[name] : undefined) ?? name;
+	return x86 ? toQemuFeature(name) : name;
 }
 
 function modelName(cpu: CpuDef, { def, caps, host }: BuildContext): string {
