@@ -168,6 +168,9 @@ function invalidAttribute(
 
 function readText(field: TextField<unknown> | LeafField<unknown>, element: XmlElement): unknown {
 	const written = textOf(element);
+	// Blanks between child elements are layout.
+	if (written.trim() === "" && element.children.some((child) => typeof child !== "string") && !field.required)
+		return undefined;
 	if (written.trim() === "" && !field.required)
 		return field.codec.parse(written) === written && written !== "" ? written : undefined;
 	const value = field.codec.parse(written);

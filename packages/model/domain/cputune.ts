@@ -54,13 +54,16 @@ const memorytune = element({
 	monitor: list(element({ vcpus }), { doc: "Memory bandwidth that is watched." }),
 });
 
-const one = <T extends { vcpus: number[] } | { iothreads: number[] }>(all: T[], key: string): T[] =>
-	all
-		.flatMap((sched) => ((sched as Record<string, unknown>)[key] as number[]).map((id) => ({ ...sched, [key]: [id] })))
-		.sort(
-			(a, b) =>
-				((a as Record<string, unknown>)[key] as number[])[0]! - ((b as Record<string, unknown>)[key] as number[])[0]!,
-		);
+/** One entry a thread, in the order of their numbers: how libvirt keeps and writes schedulers. */
+function eachThread<K extends "vcpus" | "iothreads", T extends { readonly [P in K]: number[] }>(
+	all: readonly T[],
+	key: K,
+): T[] {
+	return all
+		.flatMap((one) => one[key].map((id) => ({ id, one: { ...one, [key]: [id] } })))
+		.sort((a, b) => a.id - b.id)
+		.map(({ one }) => one);
+}
 
 export const cputune = element(
 	{
@@ -97,8 +100,8 @@ export const cputune = element(
 	{
 		onRead(value) {
 			value.vcpupin.sort((a, b) => a.vcpu - b.vcpu);
-			value.vcpusched = one(value.vcpusched, "vcpus");
-			value.iothreadsched = one(value.iothreadsched, "iothreads");
+			value.vcpusched = eachThread(value.vcpusched, "vcpus");
+			value.iothreadsched = eachThread(value.iothreadsched, "iothreads");
 		},
 	},
 );

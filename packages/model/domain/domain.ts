@@ -54,7 +54,7 @@ const fields = {
 		doc: "Hypervisor that runs the guest.",
 	}),
 	id: attr(int, {
-		show: (_, options) => !options.inactive,
+		live: true,
 		doc: "Number of the running guest on this host.",
 	}),
 	qemuNamespace: special<true>({

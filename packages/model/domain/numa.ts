@@ -1,12 +1,12 @@
 // The guest's own NUMA topology: cells, distances, caches, latencies and bandwidths between them.
 
-import { integer, oneOf, uint, ulong, yesNo } from "@virtkit/xml/codec";
 import { formatNumberSet, parseNumberSet } from "@virtkit/xml/bitmap";
 import type { Codec } from "@virtkit/xml/codec";
+import { integer, oneOf, uint, ulong, yesNo } from "@virtkit/xml/codec";
+import { formatElement } from "@virtkit/xml/format";
 import { elementsOf, type XmlElement } from "@virtkit/xml/node";
 import { documentError, type ReadContext, readElement } from "@virtkit/xml/read";
-import { readAmount, amountAttribute } from "@virtkit/xml/scaled";
-import { formatElement } from "@virtkit/xml/format";
+import { amountAttribute, readAmount } from "@virtkit/xml/scaled";
 import { attr, child, element, type Infer, list, special } from "@virtkit/xml/schema";
 
 const cpus: Codec<number[]> = {

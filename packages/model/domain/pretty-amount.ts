@@ -1,8 +1,8 @@
 // Amounts of bytes that are written with the largest unit that divides them, as libvirt's virFormatIntPretty does.
 
-import { readAmount } from "@virtkit/xml/scaled";
 import { childNamed } from "@virtkit/xml/node";
 import { documentError } from "@virtkit/xml/read";
+import { readAmount } from "@virtkit/xml/scaled";
 import { type FieldOptions, type SpecialField, special } from "@virtkit/xml/schema";
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];

@@ -16,11 +16,10 @@ export const seclabel = element(
 		}),
 		label: leaf(nonEmpty, {
 			doc: "Label of the guest's process.",
-			show: (self, options) => self.type === "static" || !options.inactive,
 		}),
 		imagelabel: leaf(nonEmpty, {
 			doc: "Label of the guest's files.",
-			show: (self, options) => self.relabel === true && !options.inactive,
+			show: (self) => self.relabel === true,
 		}),
 		baselabel: leaf(nonEmpty, {
 			doc: "Label that the one made at start is built from.",
@@ -28,8 +27,10 @@ export const seclabel = element(
 		}),
 	},
 	{
-		onRead(value, node) {
+		onRead(value, node, context) {
 			value.type ??= "dynamic";
+			if (!context.live && value.type !== "static") value.label = undefined;
+			if (!context.live || value.type === "none") value.imagelabel = undefined;
 			value.relabel ??= value.type === "dynamic";
 			if (value.type === "dynamic" && !value.relabel)
 				throw documentError(node, "dynamic label type must use resource relabeling", "CONFIG_UNSUPPORTED");
