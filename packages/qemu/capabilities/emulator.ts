@@ -114,6 +114,11 @@ const ALSO_RUN: Readonly<Record<string, readonly string[]>> = {
 	ppc64: ["ppc64le"],
 };
 
+/** A machine type's name without its version: `pc-q35-7.2` is of kind `pc-q35`. */
+export function machineKind(name: string): string {
+	return name.replace(/-[0-9.]+$/, "");
+}
+
 /** An emulator's facts with the questions that are asked of them. */
 export class EmulatorCapabilities {
 	readonly facts: EmulatorFacts;
@@ -157,11 +162,10 @@ export class EmulatorCapabilities {
 
 	/** Whether a machine type (given by its full name) has `property`; the newest of its kind answers for older ones. */
 	hasMachineProperty(machine: string, property: string): boolean {
-		const kind = machine.replace(/-[0-9.]+$/, "");
-		const asked = Object.keys(this.facts.machineProperties).find(
-			(name) => name === machine || name.startsWith(`${kind}-`) || name === kind,
-		);
-		return asked !== undefined && (this.facts.machineProperties[asked]?.includes(property) ?? false);
+		const { machineProperties } = this.facts;
+		const kind = machineKind(machine);
+		const asked = Object.keys(machineProperties).find((name) => machineKind(name) === kind);
+		return asked !== undefined && (machineProperties[asked]?.includes(property) ?? false);
 	}
 
 	/** The machine type of that name or alias. */

@@ -4,7 +4,7 @@ import type { SchemaEntity } from "@virtkit/qapi/introspection";
 import type { MachineInfo } from "@virtkit/qapi/schema.gen";
 import { archOfTarget } from "./arch.ts";
 import { type AskedAccelerator, askAccelerator } from "./cpu-questions.ts";
-import type { EmulatorFacts, MachineType } from "./emulator.ts";
+import { type EmulatorFacts, type MachineType, machineKind } from "./emulator.ts";
 import { askHostSecurity } from "./host-questions.ts";
 import { askProperties, type PropertyQuestion } from "./probe-properties.ts";
 import type { ProbeSession } from "./probe-session.ts";
@@ -15,7 +15,7 @@ export interface AnsweredQuestions {
 	readonly asked: AskedAccelerator;
 	/** Whether that is KVM. */
 	readonly kvm: boolean;
-	/** Types that QEMU crashes on. */
+	/** Devices that QEMU crashes on when it makes one to look at it, as it would when it is to be used. */
 	readonly crashed: ReadonlySet<string>;
 }
 
@@ -47,12 +47,18 @@ export async function askEmulator(session: ProbeSession, restart: () => ProbeSes
 			.map(({ name }) => name)
 			.filter(isWorthAsking)
 			.map(objectQuestion),
-		...newest.map((name) => objectQuestion(`${name}-machine`)),
+		...newest
+			.map((name) => `${name}-machine`)
+			.filter(isWorthAsking)
+			.map(objectQuestion),
 	].filter(({ type }) => !lacksItsOtherHalf(type, types));
 	const answers = await askProperties(client, questions, restart);
+	const unanswered = questions.filter(
+		({ command, type }) => command === "device-list-properties" && !answers.has(type),
+	);
 	const crashed = new Set([
 		...types.filter((type) => lacksItsOtherHalf(type, types)),
-		...questions.map(({ type }) => type).filter((type) => !answers.has(type)),
+		...unanswered.map(({ type }) => type),
 	]);
 	const { major, minor, micro } = greeting.version;
 	return {
@@ -95,8 +101,12 @@ function toMachineType(machine: MachineInfo): MachineType {
 const deviceQuestion = (type: string): PropertyQuestion => ({ type, command: "device-list-properties" });
 const objectQuestion = (type: string): PropertyQuestion => ({ type, command: "qom-list-properties" });
 
+/** Types that QEMU 7.2 can make, and crashes on when it is asked about them. */
+const NOT_TO_BE_ASKED: ReadonlySet<string> = new Set(["colo-compare", "microvm-machine"]);
+
 /** CPU models all have the same properties: `max` and `host` speak for them. Experimental objects crash when looked at. */
 function isWorthAsking(type: string): boolean {
+	if (NOT_TO_BE_ASKED.has(type)) return false;
 	return type.endsWith("-cpu") ? /^(max|host)-/.test(type) : !type.startsWith("x-");
 }
 
@@ -113,7 +123,7 @@ function lacksItsOtherHalf(type: string, types: readonly string[]): boolean {
 export function newestOfEachKind(machines: readonly string[]): string[] {
 	const newest = new Map<string, string>();
 	for (const name of machines) {
-		const kind = name.replace(/-[0-9.]+$/, "");
+		const kind = machineKind(name);
 		const known = newest.get(kind);
 		if (known === undefined || compareVersions(name, known) > 0) newest.set(kind, name);
 	}
