@@ -167,10 +167,9 @@ function invalidAttribute(
 }
 
 function readText(field: TextField<unknown> | LeafField<unknown>, element: XmlElement): unknown {
-	const written = textOf(element);
-	// Blanks between child elements are layout.
-	if (written.trim() === "" && element.children.some((child) => typeof child !== "string") && !field.required)
-		return undefined;
+	// Blanks around child elements are layout.
+	const isMixed = element.children.some((child) => typeof child !== "string");
+	const written = isMixed ? textOf(element).trim() : textOf(element);
 	if (written.trim() === "" && !field.required)
 		return field.codec.parse(written) === written && written !== "" ? written : undefined;
 	const value = field.codec.parse(written);
