@@ -6,7 +6,7 @@ import { vendorModules } from "./kvm-run.ts";
 import type { ProbeOptions } from "./probe-session.ts";
 
 /** Raised whenever the facts change their shape or a question is added. */
-const FORMAT = 4;
+const FORMAT = 5;
 
 /** Where distributions keep QEMU's loadable modules; installing one adds devices. */
 const MODULE_FOLDERS: readonly string[] = [

@@ -39,6 +39,7 @@ class LazyFacts implements EmulatorFacts {
 	readonly machines: EmulatorFacts["machines"];
 	readonly kvmRefusal: string | undefined;
 	readonly gicVersions: EmulatorFacts["gicVersions"];
+	readonly unmakable: EmulatorFacts["unmakable"];
 	readonly sev: EmulatorFacts["sev"];
 	readonly sgx: EmulatorFacts["sgx"];
 	readonly #lines: (string | undefined)[];
@@ -52,6 +53,7 @@ class LazyFacts implements EmulatorFacts {
 		this.machines = head.machines;
 		this.kvmRefusal = head.kvmRefusal;
 		this.gicVersions = head.gicVersions;
+		this.unmakable = head.unmakable;
 		this.sev = head.sev;
 		this.sgx = head.sgx;
 		this.#lines = lines;

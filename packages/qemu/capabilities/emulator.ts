@@ -86,6 +86,8 @@ export interface EmulatorFacts {
 	readonly machines: readonly MachineType[];
 	/** Types that can be made, with the names of their properties (none where they were not asked for). */
 	readonly types: Readonly<Record<string, readonly string[]>>;
+	/** Devices that QEMU lists and yet crashes on, because a module that they need is not installed. */
+	readonly unmakable?: readonly string[] | undefined;
 	/** Properties of machine types, by name; asked of the newest of each kind. */
 	readonly machineProperties: Readonly<Record<string, readonly string[]>>;
 	/** Options of the command line with their parameters (query-command-line-options). */

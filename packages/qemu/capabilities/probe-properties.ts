@@ -14,7 +14,7 @@ export interface PropertyQuestion {
 /** An emulator with its monitor. */
 export type AskedEmulator = AsyncDisposable & { readonly client: QmpClient };
 
-/** Names of the properties by type. A type on which QEMU crashed has no entry: it cannot be made. */
+/** Names of the properties by type. A type on which QEMU crashed has no entry. */
 export type PropertyAnswers = ReadonlyMap<string, readonly string[]>;
 
 /** An emulator that crashes on more types than this is not asked any further: something else is wrong with it. */

@@ -50,7 +50,7 @@ async function withTcg(binary: string, first: AnsweredQuestions, options: ProbeO
 	await using session = new ProbeSession(binary, "tcg", options);
 	try {
 		const tcg = await askAccelerator(session.client, facts.schema, "max");
-		const missing = tcg.types.filter((type) => !(type in facts.types) && !first.crashed.has(type));
+		const missing = tcg.types.filter((type) => !(type in facts.types));
 		const types = { ...facts.types, ...Object.fromEntries(missing.map((type) => [type, []])) };
 		// With KVM every model has the host's vendor; only TCG tells the models' own.
 		return { ...facts, types, cpuModels: tcg.cpuModels, tcg: tcg.accelerator, kvm: accelerator };

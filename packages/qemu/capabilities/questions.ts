@@ -15,8 +15,6 @@ export interface AnsweredQuestions {
 	readonly asked: AskedAccelerator;
 	/** Whether that is KVM. */
 	readonly kvm: boolean;
-	/** Devices that QEMU crashes on when it makes one to look at it, as it would when it is to be used. */
-	readonly crashed: ReadonlySet<string>;
 }
 
 /** Asks everything; `restart` starts the emulator anew where a question crashes it. */
@@ -56,10 +54,7 @@ export async function askEmulator(session: ProbeSession, restart: () => ProbeSes
 	const unanswered = questions.filter(
 		({ command, type }) => command === "device-list-properties" && !answers.has(type),
 	);
-	const crashed = new Set([
-		...types.filter((type) => lacksItsOtherHalf(type, types)),
-		...unanswered.map(({ type }) => type),
-	]);
+	const unmakable = [...types.filter((type) => lacksItsOtherHalf(type, types)), ...unanswered.map(({ type }) => type)];
 	const { major, minor, micro } = greeting.version;
 	return {
 		facts: {
@@ -68,9 +63,8 @@ export async function askEmulator(session: ProbeSession, restart: () => ProbeSes
 			version: major * 1_000_000 + minor * 1_000 + micro,
 			package: greeting.package,
 			machines: machineTypes,
-			types: Object.fromEntries(
-				types.filter((type) => !crashed.has(type)).map((type) => [type, answers.get(type) ?? []]),
-			),
+			types: Object.fromEntries(types.map((type) => [type, answers.get(type) ?? []])),
+			unmakable,
 			machineProperties: Object.fromEntries(newest.map((name) => [name, answers.get(`${name}-machine`) ?? []])),
 			options: Object.fromEntries(
 				options.map(({ option, parameters }) => [option, parameters.map(({ name }) => name)]),
@@ -80,7 +74,6 @@ export async function askEmulator(session: ProbeSession, restart: () => ProbeSes
 		},
 		asked,
 		kvm: kvm.enabled,
-		crashed,
 	};
 }
 
