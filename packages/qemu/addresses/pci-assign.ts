@@ -31,22 +31,29 @@ const CHIPSETS = {
 
 /** Gives every PCI device an address, adding the bridges and ports that are needed. */
 export function assignPciAddresses(context: DefineContext): void {
-	const buses = planBuses(context);
-	const set = createSet(context, buses, false);
+	const plan = planBuses(context);
+	const set = createSet(context, plan.buses, false);
 	if (!supportsPci(context.def, context.caps)) return;
 	placeChipset(context, set);
 	placeDevices(context, set);
-	if (context.caps.has("zpci")) assignZpci(context);
+	if (context.caps.has("zpci")) assignZpci(context, plan.added);
 	markMultifunction(context);
 	for (const controller of pciControllers(context)) completePciController(controller, context);
 }
 
-/** A trial run that finds out how many buses are needed and adds their controllers. Returns that number. */
-function planBuses(context: DefineContext): number {
+interface Plan {
+	/** How many buses there are. */
+	readonly buses: number;
+	/** Controllers that were added for them. */
+	readonly added: ReadonlySet<object>;
+}
+
+/** A trial run that finds out how many buses are needed and adds their controllers. */
+function planBuses(context: DefineContext): Plan {
 	const highest = Math.max(-1, ...pciControllers(context).map(({ index }) => index ?? 0));
 	if (highest > MAX_INDEX)
 		throw new VirtError("CONFIG_UNSUPPORTED", `PCI controller index ${highest} too high, maximum is ${MAX_INDEX}`);
-	if (highest < 0) return 0;
+	if (highest < 0) return { buses: 0, added: new Set() };
 	const set = createSet(context, highest + 1, true);
 	placeChipset(context, set);
 	// One more slot than needed, so that something can be added later without another bridge.
@@ -54,18 +61,20 @@ function planBuses(context: DefineContext): number {
 	placeDevices(context, set);
 	// Where the user leaves buses to us, keep one port free for hot-plug.
 	if (highest <= 0 && set.buses.length > highest + 1 && hasPcieRoot(context)) set.reserveNext(expressSlot(context));
-	addBusControllers(context, set);
-	return set.buses.length;
+	const added = addBusControllers(context, set);
+	return { buses: set.buses.length, added };
 }
 
-function addBusControllers({ def }: DefineContext, set: PciAddressSet): void {
+function addBusControllers({ def }: DefineContext, set: PciAddressSet): Set<object> {
+	const added = new Set<object>();
 	for (let index = 1; index < set.buses.length; index++) {
 		const model = set.buses[index]?.model;
 		if (model === undefined || findController(def, "pci", index)) continue;
-		addController(def, "pci", index, model);
+		added.add(addController(def, "pci", index, model));
 		const connection = controllerConnection(model);
 		if (connection) set.reserveNext({ connection, automatic: false, aggregate: connection === "pcie-root-port" });
 	}
+	return added;
 }
 
 function pciControllers({ def }: DefineContext): ControllerDef[] {

@@ -10,17 +10,20 @@ const FIRST = { uid: 1, fid: 0 } as const;
 type Identifier = keyof typeof MAX;
 const IDENTIFIERS: readonly Identifier[] = ["uid", "fid"];
 
-/** Gives every PCI device the identifiers it lacks; those the document gives are taken first. */
-export function assignZpci(context: DefineContext): void {
+/** Gives every PCI device the identifiers it lacks, `except` those; identifiers that the document gives are taken first. */
+export function assignZpci(context: DefineContext, except: ReadonlySet<object>): void {
 	const taken = { uid: new Set<number>(), fid: new Set<number>() };
-	const addresses = zpciAddresses(context);
+	const addresses = zpciAddresses(context, except);
 	for (const address of addresses) if (address.zpci) complete(address, taken);
 	for (const address of addresses) if (!address.zpci) complete(address, taken);
 }
 
-function zpciAddresses({ def }: DefineContext): PciAddress[] {
+function zpciAddresses({ def }: DefineContext, except: ReadonlySet<object>): PciAddress[] {
 	return ENTRIES.filter(({ zpci }) => zpci !== false).flatMap((entry) =>
-		entry.list(def).flatMap(({ address }) => (address?.type === "pci" ? [address] : [])),
+		entry.list(def).flatMap((device) => {
+			const { address } = device;
+			return address?.type === "pci" && !except.has(device) ? [address] : [];
+		}),
 	);
 }
 

@@ -1,5 +1,6 @@
 // Makes a complete definition ready for a start: ids of devices, firmware, CPU, aligned memory. The definition is the run's own copy.
 
+import { assignAddresses } from "../addresses/assign.ts";
 import type { DefineContext } from "../devices/entry.ts";
 import { COMPLETED, PREPARED } from "../devices/registry.ts";
 import { alignMemory } from "./align-memory.ts";
@@ -8,6 +9,8 @@ import { settleCpu } from "./settle-cpu.ts";
 
 /** Prepares `context.def` in place (qemuProcessPrepareDomain). Throws VirtError where the guest cannot start as defined. */
 export function prepareDomain(context: DefineContext): void {
+	// Stored by an older version, a definition may lack addresses that devices get today.
+	assignAddresses(context);
 	for (const entry of COMPLETED)
 		for (const [index, device] of entry.list(context.def).entries()) {
 			const named = device as { alias?: string | undefined };
