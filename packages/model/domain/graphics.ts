@@ -21,7 +21,7 @@ const audio = child(element({ id: attr(positive, { required: true, doc: "Number 
 	doc: "Audio backend whose sound goes to the client.",
 });
 
-const VALID_TO = /^\s*(\d+)-(\d+)-(\d+)T(\d+):(\d+):(\d+)$/;
+const VALID_TO = /^\s*(\d{4})-(0?[1-9]|1[0-2])-(0?[1-9]|[12]\d|3[01])T([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d)$/;
 
 /** A time in UTC such as 2010-11-28T14:29:01. */
 const utcTime = matching(VALID_TO, "a time in UTC such as 2010-11-28T14:29:01", (text) => {

@@ -122,7 +122,7 @@ function flags(context: BuildContext): string[] {
 	const { def } = context;
 	const { apic, pvspinlock, pmu } = def.features ?? {};
 	const { maxphysaddr } = def.cpu ?? {};
-	const panics = (def.devices as { readonly panics?: readonly { readonly model?: string }[] }).panics ?? [];
+	const { panics } = def.devices;
 	return [
 		...def.clock.timer.flatMap((timer) => timerFlag(timer) ?? []),
 		...(apic?.eoi === undefined ? [] : [`kvm-pv-eoi=${onOff(apic.eoi)}`]),

@@ -1,7 +1,7 @@
 // The guest's firmware: flash images as block devices, or an image that is mapped as ROM.
 
-import type { BuildContext } from "../devices/entry.ts";
 import { hasFlashFirmware } from "../defaults/os.ts";
+import type { BuildContext } from "../devices/entry.ts";
 import { buildNvramStorage } from "./nvram.ts";
 
 const storageNode = (unit: number): string => `libvirt-pflash${unit}-storage`;

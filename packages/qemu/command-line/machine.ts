@@ -28,15 +28,9 @@ function featureParameters({ def, caps }: BuildContext): string[] {
 	return parameters.filter((one) => one !== undefined);
 }
 
-interface MachineMemory {
-	readonly model?: string;
-	readonly alias?: string | undefined;
-	readonly target?: { readonly node?: number | undefined } | undefined;
-}
-
 /** Parameters of `-machine` about memory. */
 function memoryParameters({ def, caps, settings }: BuildContext): string[] {
-	const memories = (def.devices as { readonly memories?: readonly MachineMemory[] }).memories ?? [];
+	const { memories } = def.devices;
 	const epc = memories.filter(({ model }) => model === "sgx-epc");
 	const ram = def.cpu?.numa?.cell.length ? undefined : caps.machine(def.os.type.machine ?? "")?.defaultRamId;
 	return [
@@ -52,14 +46,8 @@ function memoryParameters({ def, caps, settings }: BuildContext): string[] {
 
 /** What boots first on s390x may be told which of its boot entries to load. */
 function loadparm({ def }: BuildContext): string | undefined {
-	const { disks, interfaces = [] } = def.devices as {
-		readonly disks: readonly object[];
-		readonly interfaces?: readonly object[];
-	};
-	for (const device of [...disks, ...interfaces]) {
-		const { boot } = device as { readonly boot?: { readonly order?: number; readonly loadparm?: string } };
+	for (const { boot } of [...def.devices.disks, ...def.devices.interfaces])
 		if (boot?.order === 1 && boot.loadparm !== undefined) return `loadparm=${boot.loadparm}`;
-	}
 	return undefined;
 }
 
@@ -69,7 +57,7 @@ const isS390Machine = ({ caps }: BuildContext): boolean => caps.arch === "s390x"
 export function buildMachine(context: BuildContext): void {
 	const { command, def, caps } = context;
 	const { keywrap, launchSecurity, cpu, os, clock } = def;
-	const iommu = (def.devices as { readonly iommu?: { readonly model?: string } }).iommu;
+	const { iommu } = def.devices;
 	const hpet = clock.timer.find(({ name, present }) => name === "hpet" && present !== undefined);
 	const parameters = [
 		"usb=off",

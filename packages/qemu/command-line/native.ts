@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import { bootIndexesOf } from "../defaults/boot-index.ts";
 import { contextOf } from "../defaults/complete.ts";
 import type { DriverHost } from "../driver-host.ts";
 import { buildCommandLine } from "./build.ts";
@@ -11,7 +12,6 @@ import { checkOverrides, overrideDevice } from "./extra.ts";
 import { formatShell } from "./format-shell.ts";
 import { shortName } from "./memory-backend.ts";
 import { prepareDomain } from "./prepare.ts";
-import { bootIndexesOf } from "../defaults/boot-index.ts";
 
 /** The shell text that would start `def`, which must be complete; `def` is prepared in place. Throws VirtError as a start would. */
 export function domainToNative(def: DomainDef, host: DriverHost): string {

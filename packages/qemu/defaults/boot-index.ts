@@ -18,8 +18,7 @@ export function bootIndexesOf(def: DomainDef): Map<object, number> {
 		left.delete(kind);
 	};
 	for (const disk of def.devices.disks) take(disk, DISK_KINDS[disk.device ?? "disk"]);
-	const [first] = (def.devices as { readonly interfaces?: readonly object[] }).interfaces ?? [];
-	take(first, "network");
+	take(def.devices.interfaces[0], "network");
 	return indexes;
 }
 

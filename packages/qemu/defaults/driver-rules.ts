@@ -67,7 +67,7 @@ const FIRMWARE_RULES: readonly DomainRule[] = [
 		code: "XML_ERROR",
 		at: os,
 		broken: ({ def }) =>
-			def.os.bios?.useserial && !(def.devices as { readonly serials?: readonly object[] }).serials?.length
+			def.os.bios?.useserial && def.devices.serials.length === 0
 				? "need at least one serial port to use BIOS serial output"
 				: undefined,
 	},
@@ -155,7 +155,7 @@ const VCPU_RULES: readonly DomainRule[] = [
 		if (!isX86(def) || maxVcpus(def) <= MAX_VCPUS_WITHOUT_EIM) return undefined;
 		if (!isMachine(def, "q35"))
 			return `more than ${MAX_VCPUS_WITHOUT_EIM} vCPUs are only supported on q35-based machine types`;
-		return (def.devices as { readonly iommu?: { readonly driver?: { readonly eim?: boolean } } }).iommu?.driver?.eim
+		return def.devices.iommu?.driver?.eim
 			? undefined
 			: `more than ${MAX_VCPUS_WITHOUT_EIM} vCPUs require extended interrupt mode enabled on the iommu device`;
 	}),

@@ -5,17 +5,9 @@ import type { DomainDef } from "@virtkit/model/domain/domain";
 import { documentError, positionOf } from "@virtkit/xml/read";
 import type { DefineContext } from "../devices/entry.ts";
 
-interface MemoryDevice {
-	readonly target?: { readonly size?: number };
-}
-
-function memoryDevices(def: DomainDef): readonly MemoryDevice[] {
-	return (def.devices as { readonly memories?: readonly MemoryDevice[] }).memories ?? [];
-}
-
 /** KiB of all memory devices. */
 export function memoryDevicesKib(def: DomainDef): number {
-	return memoryDevices(def).reduce((sum, { target }) => sum + (target?.size ?? 0), 0);
+	return def.devices.memories.reduce((sum, { target }) => sum + target.size, 0);
 }
 
 /** KiB of memory that the guest has before any memory device. */
@@ -72,7 +64,7 @@ function forgetEmptyNodesets(def: DomainDef): void {
 
 /** Throws where memory could not be plugged as configured. */
 export function checkMemoryHotplug({ def }: DefineContext): void {
-	const memories = memoryDevices(def);
+	const { memories } = def.devices;
 	if (!hasMemoryHotplug(def)) {
 		if (memories.length > 0)
 			throw new VirtError(
