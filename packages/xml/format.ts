@@ -1,7 +1,7 @@
 // Writes a value by its schema, in libvirt's canonical order and layout.
 
 import type { Field, Fields, Loose, Schema, Written } from "./schema.ts";
-import { escapeXml, formatAttribute, writeXml } from "./write.ts";
+import { escapeXml, formatAttribute, writeForeignXml } from "./write.ts";
 
 /** What a document is written for; conditions of fields look at it. */
 export interface FormatOptions {
@@ -108,7 +108,7 @@ function formatField(
 			if (value === true) parts.body += `${" ".repeat(indent)}<${name}/>\n`;
 			break;
 		case "raw":
-			parts.body += writeXml(value as Parameters<typeof writeXml>[0], indent);
+			parts.body += writeForeignXml(value as Parameters<typeof writeForeignXml>[0], indent);
 			break;
 		case "special":
 			addWritten(parts, field.write(value, indent, options, self));

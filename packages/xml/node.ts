@@ -52,3 +52,22 @@ export function elementsOf(element: XmlElement): XmlElement[] {
 export function childNamed(element: XmlElement, name: string): XmlElement | undefined {
 	return elementsOf(element).find((child) => child.name === name);
 }
+
+/** `element` with declarations of the namespaces that it uses and that stand further up in its document, so that it can stand alone. */
+export function withNamespaces(element: XmlElement): XmlElement {
+	const missing = new Map<string, string>();
+	collectUndeclared(element, new Set(), missing);
+	if (missing.size === 0) return element;
+	return { ...element, attributes: { ...Object.fromEntries(missing), ...element.attributes } };
+}
+
+function collectUndeclared(element: XmlElement, declared: ReadonlySet<string>, missing: Map<string, string>): void {
+	const inner = new Set(declared);
+	for (const name in element.attributes) if (/^xmlns(?::|$)/.test(name)) inner.add(name);
+	if (element.uri !== undefined) {
+		const colon = element.name.indexOf(":");
+		const declaration = colon < 0 ? "xmlns" : `xmlns:${element.name.slice(0, colon)}`;
+		if (!inner.has(declaration)) missing.set(declaration, element.uri);
+	}
+	for (const child of elementsOf(element)) collectUndeclared(child, inner, missing);
+}

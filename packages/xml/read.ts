@@ -1,7 +1,7 @@
 // Reads a document tree by a schema, with errors that name line, element, value and what is allowed.
 
 import { type ErrorCode, VirtError } from "@virtkit/base/errors";
-import { textOf, type XmlElement, xmlElement } from "./node.ts";
+import { textOf, withNamespaces, type XmlElement, xmlElement } from "./node.ts";
 import type { AttributeField, Field, Fields, LeafField, Loose, Schema, TextField } from "./schema.ts";
 
 /** How a document is read. */
@@ -127,8 +127,10 @@ function readField(field: Field, name: string, element: XmlElement, self: Loose,
 		}
 		case "flag":
 			return find(element, name, field.uri) ? true : undefined;
-		case "raw":
-			return find(element, name, field.uri);
+		case "raw": {
+			const found = find(element, name, field.uri);
+			return found && withNamespaces(found);
+		}
 		case "special":
 			return field.read(element, { ...context, parent: self });
 	}

@@ -1,7 +1,9 @@
 // What the guest boots: machine and architecture, firmware, kernel, boot order.
 
 import { int, nonEmpty, oneOf, str, uint, yesNo } from "@virtkit/xml/codec";
-import { attr, child, element, type Infer, leaf, list, raw, text } from "@virtkit/xml/schema";
+import { documentError } from "@virtkit/xml/read";
+import { attr, child, element, type Infer, leaf, list, text } from "@virtkit/xml/schema";
+import { diskSource, STORAGE_TYPES } from "./disk-source.ts";
 
 /** Architectures by libvirt's names. */
 export const ARCHITECTURES = [
@@ -86,14 +88,26 @@ const loader = element({
 	path: text(str, { doc: "Path of the firmware image." }),
 });
 
-const nvram = element({
-	template: attr(str, { doc: "File that new variables are copied from." }),
-	type: attr(oneOf("file", "block", "dir", "network", "volume", "nvme", "vhostuser"), {
-		doc: "Kind of storage that `source` names.",
-	}),
-	path: text(str, { doc: "Path of the file with the firmware's variables.", when: (self) => self.type === undefined }),
-	source: raw({ doc: "Storage of the firmware's variables.", when: (self) => self.type !== undefined }),
-});
+const nvram = element(
+	{
+		template: attr(str, { doc: "File that new variables are copied from." }),
+		type: attr(oneOf(...STORAGE_TYPES), { doc: "Kind of storage that `source` names." }),
+		path: text(str, {
+			doc: "Path of the file with the firmware's variables.",
+			when: (self) => self.type === undefined,
+		}),
+		source: child(diskSource, {
+			doc: "Storage of the firmware's variables.",
+			when: (self) => self.type !== undefined,
+		}),
+	},
+	{
+		onRead(value, node) {
+			if (value.type !== undefined && !value.source)
+				throw documentError(node, `nvram of type '${value.type}' without a source`);
+		},
+	},
+);
 
 export const os = element({
 	firmware: attr(oneOf("bios", "efi"), { doc: "Have a firmware of this kind chosen from those the host describes." }),

@@ -1,15 +1,24 @@
 // The storage of firmware variables as a block device.
 
+import { storageProps } from "../devices/block-storage.ts";
+import type { DiskImage } from "../devices/disk-image.ts";
 import type { BuildContext } from "../devices/entry.ts";
 
 /** Appends the block device `node` that holds the variables. */
-export function buildNvramStorage({ command, def }: BuildContext, node: string): void {
+export function buildNvramStorage(context: BuildContext, node: string): void {
+	const { command, def } = context;
 	const { nvram } = def.os;
-	command.addJson("-blockdev", {
-		driver: "file",
-		filename: nvram?.path,
-		"node-name": node,
-		"auto-read-only": true,
-		discard: "unmap",
-	});
+	const image: DiskImage = {
+		type: nvram?.type ?? "file",
+		source: nvram?.source ?? { file: nvram?.path, host: [], seclabels: [] },
+		format: "raw",
+		readonly: false,
+		id: undefined,
+		auth: nvram?.source?.auth,
+		encryption: nvram?.source?.encryption,
+		cacheSize: undefined,
+		options: {},
+		backing: undefined,
+	};
+	command.addJson("-blockdev", { ...storageProps(image, context), "node-name": node });
 }
