@@ -1,0 +1,612 @@
+// Commands that tell how domains are doing.
+
+import type { Domain } from "@virtkit/client/sdk/domain";
+import { childNamed, elementsOf, type XmlElement } from "@virtkit/xml/node";
+import { CommandError, orFail } from "../context.ts";
+import { flag, named, namedNumber, optional, rest } from "../grammar/command.ts";
+import { type CliCommand, declare, domainOption } from "./declare.ts";
+
+/** State words as virsh prints them. */
+const STATE_WORDS = {
+	nostate: "no state",
+	running: "running",
+	blocked: "idle",
+	paused: "paused",
+	shutdown: "in shutdown",
+	shutoff: "shut off",
+	crashed: "crashed",
+	pmsuspended: "pmsuspended",
+} as const;
+
+/** Reasons whose printed words are not libvirt's own names of them. */
+const REASON_WORDS: Readonly<Record<string, string>> = {
+	"from-snapshot": "from snapshot",
+	"migration-canceled": "migration canceled",
+	"save-canceled": "save canceled",
+	wakeup: "event wakeup",
+	ioerror: "I/O error",
+	migration: "migrating",
+	save: "saving",
+	dump: "dumping",
+	"shutting-down": "shutting down",
+	snapshot: "creating snapshot",
+	"starting-up": "starting up",
+	postcopy: "post-copy",
+	"postcopy-failed": "post-copy failed",
+	"api-error": "api error",
+};
+
+/** The parsed definition of a domain. */
+export async function definitionOf(domain: Domain, options: Parameters<Domain["xml"]>[0] = {}): Promise<XmlElement> {
+	const { parseXml } = await import("@virtkit/xml/parse");
+	return parseXml(await domain.xml(options));
+}
+
+/** The devices of one kind in a definition. */
+export function devicesOf(definition: XmlElement, kind: string): XmlElement[] {
+	const devices = childNamed(definition, "devices");
+	return devices ? elementsOf(devices).filter(({ name }) => name === kind) : [];
+}
+
+const list = declare({
+	name: "list",
+	summary: "list domains",
+	description: "Returns list of domains.",
+	options: {
+		inactive: flag("list inactive domains"),
+		all: flag("list inactive & active domains"),
+		transient: flag("list transient domains"),
+		persistent: flag("list persistent domains"),
+		"with-snapshot": flag("list domains with existing snapshot"),
+		"without-snapshot": flag("list domains without a snapshot"),
+		"with-checkpoint": flag("list domains with existing checkpoint"),
+		"without-checkpoint": flag("list domains without a checkpoint"),
+		"state-running": flag("list domains in running state"),
+		"state-paused": flag("list domains in paused state"),
+		"state-shutoff": flag("list domains in shutoff state"),
+		"state-other": flag("list domains in other states"),
+		autostart: flag("list domains with autostart enabled"),
+		"no-autostart": flag("list domains with autostart disabled"),
+		"with-managed-save": flag("list domains with managed save state"),
+		"without-managed-save": flag("list domains without managed save"),
+		uuid: flag("list uuid's only"),
+		name: flag("list domain names only"),
+		id: flag("list domain IDs only"),
+		table: flag("list table (default)"),
+		"managed-save": flag("mark inactive domains with managed save state"),
+		title: flag("show domain title"),
+	},
+	async run(context, args) {
+		const { domains } = await context.connection;
+		const found = await domains.list({
+			active: args.all || !args.inactive,
+			inactive: args.all || args.inactive,
+			transient: args.transient,
+			persistent: args.persistent,
+			hasSnapshot: args["with-snapshot"],
+			noSnapshot: args["without-snapshot"],
+			hasCheckpoint: args["with-checkpoint"],
+			noCheckpoint: args["without-checkpoint"],
+			running: args["state-running"],
+			paused: args["state-paused"],
+			shutoff: args["state-shutoff"],
+			other: args["state-other"],
+			autostart: args.autostart,
+			noAutostart: args["no-autostart"],
+			managedSave: args["with-managed-save"],
+			noManagedSave: args["without-managed-save"],
+		});
+		// Running ones by number, then the others by name.
+		const sorted = found.sort((a, b) =>
+			a.id >= 0 && b.id >= 0 ? a.id - b.id : a.id >= 0 ? -1 : b.id >= 0 ? 1 : a.name < b.name ? -1 : 1,
+		);
+		const only = [args.uuid && "uuid", args.name && "name", args.id && "id"].filter(
+			(one): one is "uuid" | "name" | "id" => one !== false,
+		);
+		if (only.length > 0 && !args.table) {
+			for (const domain of sorted)
+				context.print(only.map((what) => (what === "id" && domain.id < 0 ? "-" : String(domain[what]))).join(" "));
+			return;
+		}
+		const rows = await Promise.all(sorted.map(async (domain) => listRow(domain, args["managed-save"], args.title)));
+		context.table(args.title ? ["Id", "Name", "State", "Title"] : ["Id", "Name", "State"], rows);
+	},
+});
+
+async function listRow(domain: Domain, markSaved: boolean, title: boolean): Promise<string[]> {
+	const { state } = await domain.state();
+	const saved = markSaved && state === "shutoff" && (await domain.hasManagedSave());
+	const cells = [domain.id < 0 ? "-" : String(domain.id), domain.name, saved ? "saved" : STATE_WORDS[state]];
+	return title ? [...cells, await domain.getMetadata("title").catch(() => "")] : cells;
+}
+
+const dominfo = declare({
+	name: "dominfo",
+	summary: "domain information",
+	description: "Returns basic information about the domain.",
+	options: { domain: domainOption() },
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		const { rpc } = await context.connection;
+		const [info, osType, persistent, autostart, saved, model] = await Promise.all([
+			domain.info(),
+			domain.osType(),
+			domain.isPersistent(),
+			domain.getAutostart(),
+			domain.hasManagedSave(),
+			rpc.call("NODE_GET_SECURITY_MODEL").catch(() => ({ model: "", doi: "" })),
+		]);
+		const facts: [string, string][] = [
+			["Id", domain.id < 0 ? "-" : String(domain.id)],
+			["Name", domain.name],
+			["UUID", domain.uuid],
+			["OS Type", osType],
+			["State", STATE_WORDS[info.state]],
+			["CPU(s)", String(info.vcpus)],
+			...(info.cpuTime === 0n ? [] : [["CPU time", `${(Number(info.cpuTime) / 1e9).toFixed(1)}s`] as [string, string]]),
+			["Max memory", `${info.maxMemory} KiB`],
+			["Used memory", `${info.memory} KiB`],
+			["Persistent", persistent ? "yes" : "no"],
+			["Autostart", autostart ? "enable" : "disable"],
+			["Managed save", saved ? "yes" : "no"],
+		];
+		if (model.model !== "") {
+			facts.push(["Security model", model.model], ["Security DOI", model.doi]);
+			const { labels } = domain.id < 0 ? { labels: [] } : await domain.call("DOMAIN_GET_SECURITY_LABEL_LIST", {});
+			for (const { label, enforcing } of labels)
+				if (label !== "") facts.push(["Security label", `${label} (${enforcing ? "enforcing" : "permissive"})`]);
+		}
+		context.facts(facts, 16);
+	},
+});
+
+const domstate = declare({
+	name: "domstate",
+	summary: "domain state",
+	description: "Returns state about a domain.",
+	options: { domain: domainOption(), reason: flag("also print reason for the state") },
+	async run(context, args) {
+		const { state, reason } = await (await context.domain(args.domain)).state();
+		context.print(args.reason ? `${STATE_WORDS[state]} (${REASON_WORDS[reason] ?? reason})` : STATE_WORDS[state]);
+	},
+});
+
+/** Commands that print one fact of a domain. */
+function identity(name: string, summary: string, fact: (domain: Domain) => string): CliCommand {
+	return declare({
+		name,
+		summary,
+		options: { domain: domainOption() },
+		async run(context, args) {
+			context.print(fact(await context.domain(args.domain)));
+		},
+	});
+}
+
+const domcontrol = declare({
+	name: "domcontrol",
+	summary: "domain control interface state",
+	description: "Returns state of a control interface to the domain.",
+	options: { domain: domainOption("active-domain") },
+	async run(context, args) {
+		const { state, details, stateTime } = await (await context.domain(args.domain)).call("DOMAIN_GET_CONTROL_INFO", {
+			flags: 0,
+		});
+		const word = ["ok", "background job", "occupied", "error"][state] ?? "unknown";
+		const why =
+			state === 3
+				? `: ${["none", "unknown", "monitor failure", "internal (locking) error"][details] ?? "unknown"}`
+				: "";
+		context.print(state === 0 ? word : `${word}${why} (${(Number(stateTime) / 1000).toFixed(3)}s)`);
+	},
+});
+
+const domstats = declare({
+	name: "domstats",
+	summary: "get statistics about one or multiple domains",
+	description: "Gets statistics about one or more (or all) domains",
+	options: {
+		state: flag("report domain state"),
+		"cpu-total": flag("report domain physical cpu usage"),
+		balloon: flag("report domain balloon statistics"),
+		vcpu: flag("report domain virtual cpu information"),
+		interface: flag("report domain network interface information"),
+		block: flag("report domain block device statistics"),
+		perf: flag("report domain perf event statistics"),
+		iothread: flag("report domain IOThread information"),
+		memory: flag("report domain memory usage"),
+		dirtyrate: flag("report domain dirty rate information"),
+		vm: flag("report hypervisor-specific statistics"),
+		"list-active": flag("list only active domains"),
+		"list-inactive": flag("list only inactive domains"),
+		"list-persistent": flag("list only persistent domains"),
+		"list-transient": flag("list only transient domains"),
+		"list-running": flag("list only running domains"),
+		"list-paused": flag("list only paused domains"),
+		"list-shutoff": flag("list only shutoff domains"),
+		"list-other": flag("list only domains in other states"),
+		enforce: flag("enforce requested stats parameters"),
+		backing: flag("add backing chain information to block stats"),
+		nowait: flag("report only stats that are accessible instantly"),
+		domain: rest("list of domains to get stats for", { completes: "domain" }),
+	},
+	async run(context, args) {
+		const groups = [
+			args.state,
+			args["cpu-total"],
+			args.balloon,
+			args.vcpu,
+			args.interface,
+			args.block,
+			args.perf,
+			args.iothread,
+			args.memory,
+			args.dirtyrate,
+			args.vm,
+		];
+		const filters = [
+			args["list-active"],
+			args["list-inactive"],
+			args["list-persistent"],
+			args["list-transient"],
+			args["list-running"],
+			args["list-paused"],
+			args["list-shutoff"],
+			args["list-other"],
+		];
+		const bits = (switches: readonly boolean[]): number =>
+			switches.reduce((sum, on, bit) => sum | (on ? 1 << bit : 0), 0);
+		const extra = (args.nowait ? 1 << 29 : 0) | (args.backing ? 1 << 30 : 0) | (args.enforce ? 1 << 31 : 0);
+		const { rpc } = await context.connection;
+		const doms = await Promise.all(args.domain.map(async (spelled) => (await context.domain(spelled)).ref));
+		const { retStats } = await rpc.call("CONNECT_GET_ALL_DOMAIN_STATS", {
+			doms,
+			stats: bits(groups),
+			flags: (bits(filters) | extra) >>> 0,
+		});
+		if (context.options.json) {
+			const objects = retStats.map(({ dom, params }) => ({
+				domain: dom.name,
+				...Object.fromEntries(
+					params.map(({ field, value }) => [
+						field,
+						typeof value.value === "bigint" ? Number(value.value) : value.value,
+					]),
+				),
+			}));
+			return context.print(JSON.stringify(objects, undefined, 2));
+		}
+		for (const [index, { dom, params }] of retStats.entries()) {
+			context.print(`${index === 0 ? "" : "\n"}Domain: '${dom.name}'`);
+			for (const { field, value } of params)
+				context.print(
+					`  ${field}=${value.type === 6 ? (value.value ? "yes" : "no") : value.type === 5 ? value.value.toFixed(6) : value.value}`,
+				);
+		}
+	},
+});
+
+/** Memory statistics by tag (virDomainMemoryStatTags). */
+const MEMORY_STATS = [
+	"swap_in",
+	"swap_out",
+	"major_fault",
+	"minor_fault",
+	"unused",
+	"available",
+	"actual",
+	"rss",
+	"usable",
+	"last_update",
+	"disk_caches",
+	"hugetlb_pgalloc",
+	"hugetlb_pgfail",
+] as const;
+
+const dommemstat = declare({
+	name: "dommemstat",
+	summary: "get memory statistics for a domain",
+	description: "Get memory statistics for a running domain.",
+	options: {
+		domain: domainOption("active-domain"),
+		period: namedNumber("period in seconds to set collection"),
+		config: flag("affect next boot"),
+		live: flag("affect running domain"),
+		current: flag("affect current domain"),
+	},
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		if (args.period !== undefined) {
+			const flags = (args.live ? 1 : 0) | (args.config ? 2 : 0);
+			const set = domain.call("DOMAIN_SET_MEMORY_STATS_PERIOD", { period: args.period, flags });
+			await orFail("Unable to change balloon collection period.", set);
+			return;
+		}
+		const stats = await orFail(`Failed to get memory statistics for domain ${domain.name}`, domain.memoryStats());
+		for (const [tag, value] of stats) context.print(`${MEMORY_STATS[tag] ?? tag} ${value}`);
+	},
+});
+
+const domblklist = declare({
+	name: "domblklist",
+	summary: "list all domain blocks",
+	description: "Get the summary of block devices for a domain.",
+	options: {
+		domain: domainOption(),
+		inactive: flag("get inactive rather than running configuration"),
+		details: flag("additionally display the type and device value"),
+	},
+	async run(context, args) {
+		const definition = await definitionOf(await context.domain(args.domain), { inactive: args.inactive });
+		const rows = devicesOf(definition, "disk").map((disk) => {
+			const source = childNamed(disk, "source")?.attributes ?? {};
+			const shown = source.file ?? source.dev ?? source.dir ?? source.name ?? source.volume ?? "-";
+			const target = childNamed(disk, "target")?.attributes.dev ?? "-";
+			return args.details
+				? [disk.attributes.type ?? "file", disk.attributes.device ?? "disk", target, shown]
+				: [target, shown];
+		});
+		context.table(args.details ? ["Type", "Device", "Target", "Source"] : ["Target", "Source"], rows);
+	},
+});
+
+const domblkinfo = declare({
+	name: "domblkinfo",
+	summary: "domain block device size information",
+	description: "Get block device size info for a domain.",
+	options: {
+		domain: domainOption(),
+		device: optional("block device", { completes: "disk" }),
+		human: flag("Human readable output"),
+		all: flag("display all block devices info"),
+	},
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		const scale = args.human ? humanSize : String;
+		if (args.all) {
+			const targets = devicesOf(await definitionOf(domain), "disk").map(
+				(disk) => childNamed(disk, "target")?.attributes.dev ?? "",
+			);
+			const rows = await Promise.all(
+				targets.map(async (path) => {
+					const info = await domain.call("DOMAIN_GET_BLOCK_INFO", { path, flags: 0 }).catch(() => undefined);
+					return [path, ...(info ? [info.capacity, info.allocation, info.physical].map(scale) : ["-", "-", "-"])];
+				}),
+			);
+			return context.table(["Target", "Capacity", "Allocation", "Physical"], rows);
+		}
+		if (args.device === undefined) throw new CommandError("command 'domblkinfo' requires <device> option");
+		const { capacity, allocation, physical } = await domain.call("DOMAIN_GET_BLOCK_INFO", {
+			path: args.device,
+			flags: 0,
+		});
+		context.facts(
+			[
+				["Capacity", scale(capacity)],
+				["Allocation", scale(allocation)],
+				["Physical", scale(physical)],
+			],
+			16,
+		);
+	},
+});
+
+function humanSize(bytes: bigint): string {
+	const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+	let value = Number(bytes);
+	let unit = 0;
+	for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+	return `${value.toFixed(3)} ${units[unit]}`;
+}
+
+const domblkstat = declare({
+	name: "domblkstat",
+	summary: "get device block stats for a domain",
+	description: "Get device block stats for a running domain. See man page or\nuse --human for explanation of fields",
+	options: {
+		domain: domainOption("active-domain"),
+		device: optional("block device", { completes: "disk" }),
+		human: flag("print a more human readable output"),
+	},
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		const path = args.device ?? "";
+		const { nparams } = await orFail(
+			`Failed to get block stats for domain '${domain.name}' device '${path}'`,
+			domain.call("DOMAIN_BLOCK_STATS_FLAGS", { path, nparams: 0, flags: 0 }),
+		);
+		const { params } = await domain.call("DOMAIN_BLOCK_STATS_FLAGS", { path, nparams, flags: 0 });
+		const names: Readonly<Record<string, string>> = {
+			rd_operations: "rd_req",
+			wr_operations: "wr_req",
+			flush_operations: "flush_operations",
+		};
+		for (const { field, value } of params)
+			context.print(`${path}${path ? " " : ""}${names[field] ?? field} ${value.value}`);
+	},
+});
+
+const domiflist = declare({
+	name: "domiflist",
+	summary: "list all domain virtual interfaces",
+	description: "Get the summary of virtual interfaces for a domain.",
+	options: { domain: domainOption(), inactive: flag("get inactive rather than running configuration") },
+	async run(context, args) {
+		const definition = await definitionOf(await context.domain(args.domain), { inactive: args.inactive });
+		const rows = devicesOf(definition, "interface").map((one) => {
+			const source = childNamed(one, "source")?.attributes ?? {};
+			const from = source.network ?? source.bridge ?? source.dev ?? source.name ?? "-";
+			const part = (name: string, attribute: string): string => childNamed(one, name)?.attributes[attribute] ?? "-";
+			return [part("target", "dev"), one.attributes.type ?? "-", from, part("model", "type"), part("mac", "address")];
+		});
+		context.table(["Interface", "Type", "Source", "Model", "MAC"], rows);
+	},
+});
+
+const domifstat = declare({
+	name: "domifstat",
+	summary: "get network interface stats for a domain",
+	description: "Get network interface stats for a running domain.",
+	options: {
+		domain: domainOption("active-domain"),
+		interface: named("interface device specified by name or MAC Address", { completes: "interface" }),
+		device: optional("interface device"),
+	},
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		const device = args.interface ?? args.device ?? "";
+		const stats = await orFail(
+			`Failed to get interface stats ${domain.name} ${device}`,
+			domain.call("DOMAIN_INTERFACE_STATS", { device }),
+		);
+		const fields = {
+			rx_bytes: stats.rxBytes,
+			rx_packets: stats.rxPackets,
+			rx_errs: stats.rxErrs,
+			rx_drop: stats.rxDrop,
+			tx_bytes: stats.txBytes,
+			tx_packets: stats.txPackets,
+			tx_errs: stats.txErrs,
+			tx_drop: stats.txDrop,
+		};
+		for (const [name, value] of Object.entries(fields)) if (value >= 0n) context.print(`${device} ${name} ${value}`);
+	},
+});
+
+const domblkerror = declare({
+	name: "domblkerror",
+	summary: "Show errors on block devices",
+	description: "Show block device errors",
+	options: { domain: domainOption("active-domain") },
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		const { errors } = await domain.call("DOMAIN_GET_DISK_ERRORS", { maxerrors: 64, flags: 0 });
+		if (errors.length === 0) return context.print("No errors found");
+		for (const { disk, error } of errors)
+			context.print(`${disk}: ${["no error", "unspecified error", "no space"][error] ?? "unknown"}`);
+	},
+});
+
+const ttyconsole = declare({
+	name: "ttyconsole",
+	summary: "tty console",
+	description: "Output the device for the TTY console.",
+	options: { domain: domainOption("active-domain") },
+	async run(context, args) {
+		const [first] = devicesOf(await definitionOf(await context.domain(args.domain)), "console");
+		const tty = first?.attributes.tty ?? (first && childNamed(first, "source")?.attributes.path);
+		if (tty !== undefined) context.print(tty);
+	},
+});
+
+/** Address and port of a running domain's display. */
+async function displayOf(
+	domain: Domain,
+	type?: string,
+): Promise<{ type: string; host: string; port: number } | undefined> {
+	for (const graphics of devicesOf(await definitionOf(domain), "graphics")) {
+		const { port = "-1", listen, type: kind = "" } = graphics.attributes;
+		if (type !== undefined && kind !== type) continue;
+		if (Number(port) > 0)
+			return {
+				type: kind,
+				host: listen && listen !== "0.0.0.0" && listen !== "::" ? listen : "127.0.0.1",
+				port: Number(port),
+			};
+	}
+	return undefined;
+}
+
+const vncdisplay = declare({
+	name: "vncdisplay",
+	summary: "vnc display",
+	description: "Output the IP address and port number for the VNC display.",
+	options: { domain: domainOption("active-domain") },
+	async run(context, args) {
+		const display = await displayOf(await context.domain(args.domain), "vnc");
+		if (!display) throw new CommandError("Failed to get VNC port. Is this domain using VNC?");
+		context.print(`${display.host}:${display.port - 5900}`);
+	},
+});
+
+const domdisplay = declare({
+	name: "domdisplay",
+	summary: "domain display connection URI",
+	description: "Output the IP address and port number for the graphical display.",
+	options: {
+		domain: domainOption("active-domain"),
+		type: named('select particular graphical display (e.g. "vnc", "spice", "rdp")', {
+			completes: ["vnc", "spice", "rdp"],
+		}),
+	},
+	async run(context, args) {
+		const display = await displayOf(await context.domain(args.domain), args.type);
+		if (!display)
+			throw new CommandError(
+				args.type ? `No graphical display with type '${args.type}' found` : "No graphical display found",
+			);
+		context.print(`${display.type}://${display.host}:${display.type === "vnc" ? display.port - 5900 : display.port}`);
+	},
+});
+
+const JOB_TYPES = ["None", "Bounded", "Unbounded", "Completed", "Failed", "Cancelled"];
+
+const domjobinfo = declare({
+	name: "domjobinfo",
+	summary: "domain job information",
+	description: "Returns information about jobs running on a domain.",
+	options: {
+		domain: domainOption(),
+		completed: flag("return statistics of a recently completed job"),
+		rawstats: flag("list the raw statistics"),
+	},
+	async run(context, args) {
+		const { type, parameters } = await (await context.domain(args.domain)).jobStats({ completed: args.completed });
+		context.print(`${"Job type:".padEnd(17)} ${JOB_TYPES[type] ?? type}`);
+		for (const [name, value] of Object.entries(parameters)) context.print(`${`${name}:`.padEnd(17)} ${value}`);
+	},
+});
+
+const domjobabort = declare({
+	name: "domjobabort",
+	summary: "abort active domain job",
+	description: "Aborts the currently running domain job",
+	options: { domain: domainOption("active-domain") },
+	async run(context, args) {
+		await (await context.domain(args.domain)).abortJob();
+	},
+});
+
+const domhostname = declare({
+	name: "domhostname",
+	summary: "print the domain's hostname",
+	options: { domain: domainOption("active-domain") },
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		context.print((await orFail("failed to get hostname", domain.call("DOMAIN_GET_HOSTNAME", { flags: 0 }))).hostname);
+	},
+});
+
+export const monitorCommands: readonly CliCommand[] = [
+	list,
+	dominfo,
+	domstate,
+	identity("domid", "convert a domain name or UUID to domain id", ({ id }) => (id < 0 ? "-" : String(id))),
+	identity("domname", "convert a domain id or UUID to domain name", ({ name }) => name),
+	identity("domuuid", "convert a domain name or id to domain UUID", ({ uuid }) => uuid),
+	domcontrol,
+	domstats,
+	dommemstat,
+	domblklist,
+	domblkinfo,
+	domblkstat,
+	domblkerror,
+	domiflist,
+	domifstat,
+	ttyconsole,
+	vncdisplay,
+	domdisplay,
+	domjobinfo,
+	domjobabort,
+	domhostname,
+];

@@ -1,0 +1,57 @@
+// Commands that virsh does not have: completion, the manual page.
+
+import { CommandError } from "../context.ts";
+import { needed, rest } from "../grammar/command.ts";
+import { COMPLETION_SCRIPTS } from "../grammar/completion-scripts.ts";
+import { type CliCommand, declare } from "./declare.ts";
+
+const completion = declare({
+	name: "completion",
+	summary: "print a completion script for a shell",
+	description:
+		"Prints a script for bash, zsh or fish, to be sourced by the shell or put where it looks for completions.",
+	local: true,
+	options: { shell: needed("bash, zsh or fish", { completes: Object.keys(COMPLETION_SCRIPTS) }) },
+	async run(context, args) {
+		const script = COMPLETION_SCRIPTS[args.shell];
+		if (script === undefined)
+			throw new CommandError(
+				`no completion for '${args.shell}', only for ${Object.keys(COMPLETION_SCRIPTS).join(", ")}`,
+			);
+		context.terminal.out(script);
+	},
+});
+
+const complete = declare({
+	name: "complete",
+	summary: "print what may come next on a command line",
+	description: "Prints the candidates for the last of the words, one a line: what the completion scripts ask.",
+	options: { word: rest("the words so far") },
+	async run(context, args) {
+		const [{ complete: candidates }, { GROUPS }, { nameSource }] = await Promise.all([
+			import("../grammar/complete.ts"),
+			import("./all.ts"),
+			import("../shell/names.ts"),
+		]);
+		const commands = GROUPS.flatMap((group) => group.commands);
+		for (const one of await candidates(args.word, commands, nameSource(context))) context.terminal.out(`${one}\n`);
+	},
+});
+
+const manual = declare({
+	name: "manual",
+	summary: "print the manual page",
+	description: "Prints virtkit(1) as man(1) reads it: virtkit manual | man -l -",
+	local: true,
+	options: {},
+	async run(context) {
+		const [{ manualPage }, { GROUPS }, { VERSION }] = await Promise.all([
+			import("../grammar/manual.ts"),
+			import("./all.ts"),
+			import("../version.ts"),
+		]);
+		context.terminal.out(manualPage(GROUPS, VERSION));
+	},
+});
+
+export const virtkitCommands: readonly CliCommand[] = [completion, complete, manual];

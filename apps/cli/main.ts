@@ -1,0 +1,54 @@
+// The command line's entrance: options, then a command, several in one string, or the shell.
+
+import { connect } from "@virtkit/client/sdk/connection";
+import { GROUPS } from "./commands/all.ts";
+import { CliContext, type GlobalOptions, type Terminal } from "./context.ts";
+import { defaultUri, type Invocation, parseInvocation } from "./global-options.ts";
+import { groupHelp } from "./grammar/help.ts";
+import { GLOBAL_OPTIONS } from "./grammar/manual.ts";
+import { runCommand } from "./run.ts";
+import { VERSION } from "./version.ts";
+
+const terminal: Terminal = {
+	out: (text) => void process.stdout.write(text),
+	err: (text) => void process.stderr.write(text),
+};
+
+function usage(): string {
+	const options = GLOBAL_OPTIONS.map(([option, text]) => `    ${option.padEnd(24)}${text}\n`).join("");
+	return `\nvirtkit [options]... [<command_string>]\nvirtkit [options]... <command> [args...]\n\n  options:\n${options}  commands (non interactive mode):\n\n${GROUPS.map(groupHelp).join("\n")}`;
+}
+
+const open = ({ uri, readOnly }: GlobalOptions) => connect(uri, { readOnly });
+
+async function run({ options, words, help, version }: Invocation): Promise<number> {
+	if (help || version) {
+		terminal.out(help ? usage() : `${VERSION}\n`);
+		return 0;
+	}
+	const interactive = words.length === 0;
+	await using context = new CliContext(options, terminal, open, interactive);
+	if (interactive) {
+		const { runShell } = await import("./shell/repl.ts");
+		return runShell(context);
+	}
+	// A single word may hold whole commands, as in virtkit 'list; nodeinfo'.
+	const [first = ""] = words;
+	if (words.length === 1 && /[\s;]/.test(first)) {
+		const { runLine } = await import("./shell/repl.ts");
+		return runLine(context, first);
+	}
+	return runCommand(context, words);
+}
+
+// A reader that has had enough, such as head, is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
+try {
+	process.exitCode = await run(
+		parseInvocation(process.argv.slice(2), defaultUri(process.env, process.getuid?.() ?? 0)),
+	);
+} catch (error) {
+	terminal.err(`error: ${error instanceof Error ? error.message : error}\n`);
+	process.exitCode = 1;
+}

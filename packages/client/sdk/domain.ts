@@ -1,0 +1,354 @@
+// A domain as TypeScript sees it: libvirt's domain calls as methods, with named options and typed results.
+
+import type { Duplex, Readable } from "node:stream";
+import { DOMAIN_STATE, type DomainStateName, STATE_REASON } from "@virtkit/core/domain-state";
+import { decodeCpuMap, encodeCpuMap } from "@virtkit/protocol/cpu-map";
+import type { ArgsOf, CallName, RetOf } from "@virtkit/protocol/procedure-types";
+import type { DomainRef } from "@virtkit/protocol/types/object";
+import type { TypedParameter } from "@virtkit/protocol/types/typed-parameter";
+import type { RpcClient } from "../rpc-client.ts";
+import {
+	AFFECT,
+	CONSOLE,
+	DESTROY,
+	DUMP,
+	type FlagOptions,
+	flagsOf,
+	JOB,
+	MEMORY,
+	MONITOR,
+	SAVE,
+	SHUTDOWN,
+	START,
+	UNDEFINE,
+	VCPUS,
+	XML,
+} from "./flags.ts";
+import { type Parameters, parametersOf } from "./parameters.ts";
+
+export interface DomainState {
+	readonly state: DomainStateName;
+	/** libvirt's word for why, such as `booted` or `destroyed`. */
+	readonly reason: string;
+}
+
+export interface DomainInfo {
+	readonly state: DomainStateName;
+	/** KiB. */
+	readonly maxMemory: bigint;
+	/** KiB. */
+	readonly memory: bigint;
+	readonly vcpus: number;
+	/** Nanoseconds. */
+	readonly cpuTime: bigint;
+}
+
+export interface VcpuInfo {
+	readonly number: number;
+	readonly state: "offline" | "running" | "blocked";
+	/** Nanoseconds. */
+	readonly cpuTime: bigint;
+	/** Host CPU it last ran on. */
+	readonly cpu: number;
+	/** Host CPUs it may run on. */
+	readonly affinity: readonly number[];
+}
+
+const STATE_NAMES = Object.keys(DOMAIN_STATE) as DomainStateName[];
+const VCPU_STATES = ["offline", "running", "blocked"] as const;
+
+/** The state of that number; unknown ones are `nostate`. */
+export function stateName(number: number): DomainStateName {
+	return STATE_NAMES[number] ?? "nostate";
+}
+
+function stateOf(state: number, reason: number): DomainState {
+	const name = stateName(state);
+	const known = Object.entries(STATE_REASON[name]).find(([, number]) => number === reason);
+	return { state: name, reason: known?.[0] ?? "unknown" };
+}
+
+type Affect = FlagOptions<typeof AFFECT>;
+/** Calls whose arguments are the domain and more. */
+type DomainCall = { [P in CallName]: ArgsOf<P> extends { dom: DomainRef } ? P : never }[CallName];
+
+/** One domain of a connection. Its identity is as of the call that found it; ask the connection again after a rename. */
+export class Domain {
+	readonly name: string;
+	/** Lower case with dashes. */
+	readonly uuid: string;
+	/** Number of the instance that ran when this object was made; −1 for none. */
+	readonly id: number;
+	readonly #rpc: RpcClient;
+
+	constructor(rpc: RpcClient, { name, uuid, id }: DomainRef) {
+		this.#rpc = rpc;
+		this.name = name;
+		this.uuid = uuid;
+		this.id = id;
+	}
+
+	/** The domain as messages name it. */
+	get ref(): DomainRef {
+		return { name: this.name, uuid: this.uuid, id: this.id };
+	}
+
+	/** Any of libvirt's procedures on this domain, typed: for what has no method here. */
+	call<P extends DomainCall>(name: P, args: Omit<ArgsOf<P>, "dom">): Promise<RetOf<P>> {
+		return this.#rpc.call(name, { dom: this.ref, ...args } as ArgsOf<P>);
+	}
+
+	// Lifecycle
+
+	async start(options: FlagOptions<typeof START> = {}): Promise<Domain> {
+		const { dom } = await this.call("DOMAIN_CREATE_WITH_FLAGS", { flags: flagsOf(START, options) });
+		return new Domain(this.#rpc, dom);
+	}
+
+	/** Asks the guest to shut down; it may take its time, or not do it. */
+	shutdown(options: FlagOptions<typeof SHUTDOWN> = {}): Promise<void> {
+		return this.call("DOMAIN_SHUTDOWN_FLAGS", { flags: flagsOf(SHUTDOWN, options) });
+	}
+
+	reboot(options: FlagOptions<typeof SHUTDOWN> = {}): Promise<void> {
+		return this.call("DOMAIN_REBOOT", { flags: flagsOf(SHUTDOWN, options) });
+	}
+
+	/** As the reset button. */
+	reset(): Promise<void> {
+		return this.call("DOMAIN_RESET", { flags: 0 });
+	}
+
+	/** Ends the guest at once. */
+	destroy(options: FlagOptions<typeof DESTROY> = {}): Promise<void> {
+		return this.call("DOMAIN_DESTROY_FLAGS", { flags: flagsOf(DESTROY, options) });
+	}
+
+	suspend(): Promise<void> {
+		return this.call("DOMAIN_SUSPEND", {});
+	}
+
+	resume(): Promise<void> {
+		return this.call("DOMAIN_RESUME", {});
+	}
+
+	injectNmi(): Promise<void> {
+		return this.call("DOMAIN_INJECT_NMI", { flags: 0 });
+	}
+
+	/** Presses the keys together for `holdTime` milliseconds. `codeset` is virKeycodeSet's number, 0 Linux's. */
+	sendKey(keycodes: readonly number[], codeset = 0, holdTime = 0): Promise<void> {
+		return this.call("DOMAIN_SEND_KEY", { codeset, holdtime: holdTime, keycodes: [...keycodes], flags: 0 });
+	}
+
+	// Configuration
+
+	undefine(options: FlagOptions<typeof UNDEFINE> = {}): Promise<void> {
+		return this.call("DOMAIN_UNDEFINE_FLAGS", { flags: flagsOf(UNDEFINE, options) });
+	}
+
+	async rename(name: string): Promise<void> {
+		await this.call("DOMAIN_RENAME", { newName: name, flags: 0 });
+	}
+
+	async xml(options: FlagOptions<typeof XML> = {}): Promise<string> {
+		return (await this.call("DOMAIN_GET_XML_DESC", { flags: flagsOf(XML, options) })).xml;
+	}
+
+	async getAutostart(): Promise<boolean> {
+		return (await this.call("DOMAIN_GET_AUTOSTART", {})).autostart !== 0;
+	}
+
+	setAutostart(on: boolean): Promise<void> {
+		return this.call("DOMAIN_SET_AUTOSTART", { autostart: on ? 1 : 0 });
+	}
+
+	async getAutostartOnce(): Promise<boolean> {
+		return (await this.call("DOMAIN_GET_AUTOSTART_ONCE", {})).autostart !== 0;
+	}
+
+	setAutostartOnce(on: boolean): Promise<void> {
+		return this.call("DOMAIN_SET_AUTOSTART_ONCE", { autostart: on ? 1 : 0 });
+	}
+
+	/** Title, description, or the element of a namespace. */
+	async getMetadata(
+		type: "description" | "title" | "element",
+		uri: string | null = null,
+		options: Affect = {},
+	): Promise<string> {
+		const { metadata } = await this.call("DOMAIN_GET_METADATA", {
+			type: METADATA[type],
+			uri,
+			flags: flagsOf(AFFECT, options),
+		});
+		return metadata;
+	}
+
+	/** `value` null removes it. An element needs its namespace `uri`, and `key`, the prefix it is written with. */
+	setMetadata(
+		type: "description" | "title" | "element",
+		value: string | null,
+		element: { readonly key?: string; readonly uri?: string } = {},
+		options: Affect = {},
+	): Promise<void> {
+		const { key = null, uri = null } = element;
+		return this.call("DOMAIN_SET_METADATA", {
+			type: METADATA[type],
+			metadata: value,
+			key,
+			uri,
+			flags: flagsOf(AFFECT, options),
+		});
+	}
+
+	/** `memory` in KiB. */
+	setMemory(memory: bigint, options: FlagOptions<typeof MEMORY> = {}): Promise<void> {
+		return this.call("DOMAIN_SET_MEMORY_FLAGS", { memory, flags: flagsOf(MEMORY, options) });
+	}
+
+	setVcpus(count: number, options: FlagOptions<typeof VCPUS> = {}): Promise<void> {
+		return this.call("DOMAIN_SET_VCPUS_FLAGS", { nvcpus: count, flags: flagsOf(VCPUS, options) });
+	}
+
+	pinVcpu(vcpu: number, cpus: readonly number[], options: Affect = {}): Promise<void> {
+		return this.call("DOMAIN_PIN_VCPU_FLAGS", { vcpu, cpumap: encodeCpuMap(cpus), flags: flagsOf(AFFECT, options) });
+	}
+
+	pinEmulator(cpus: readonly number[], options: Affect = {}): Promise<void> {
+		return this.call("DOMAIN_PIN_EMULATOR", { cpumap: encodeCpuMap(cpus), flags: flagsOf(AFFECT, options) });
+	}
+
+	async schedulerParameters(options: Affect = {}): Promise<Parameters> {
+		const flags = flagsOf(AFFECT, options);
+		const { nparams } = await this.call("DOMAIN_GET_SCHEDULER_TYPE", {});
+		return parametersOf((await this.call("DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS", { nparams, flags })).params);
+	}
+
+	setSchedulerParameters(params: readonly TypedParameter[], options: Affect = {}): Promise<void> {
+		return this.call("DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS", { params: [...params], flags: flagsOf(AFFECT, options) });
+	}
+
+	// Saved state
+
+	/** Saves memory to `path` on the daemon's host and stops the guest. */
+	save(path: string, options: FlagOptions<typeof SAVE> & { readonly xml?: string } = {}): Promise<void> {
+		const { xml, ...flags } = options;
+		return this.call("DOMAIN_SAVE_FLAGS", { to: path, dxml: xml ?? null, flags: flagsOf(SAVE, flags) });
+	}
+
+	managedSave(options: FlagOptions<typeof SAVE> = {}): Promise<void> {
+		return this.call("DOMAIN_MANAGED_SAVE", { flags: flagsOf(SAVE, options) });
+	}
+
+	async hasManagedSave(): Promise<boolean> {
+		return (await this.call("DOMAIN_HAS_MANAGED_SAVE_IMAGE", { flags: 0 })).result !== 0;
+	}
+
+	removeManagedSave(): Promise<void> {
+		return this.call("DOMAIN_MANAGED_SAVE_REMOVE", { flags: 0 });
+	}
+
+	/** `format` is virDomainCoreDumpFormat's number, 0 raw. */
+	coreDump(path: string, options: FlagOptions<typeof DUMP> & { readonly format?: number } = {}): Promise<void> {
+		const { format = 0, ...flags } = options;
+		return this.call("DOMAIN_CORE_DUMP_WITH_FORMAT", { to: path, dumpformat: format, flags: flagsOf(DUMP, flags) });
+	}
+
+	/** The picture of `screen`, with its MIME type. */
+	async screenshot(screen = 0): Promise<{ mime: string; image: Readable }> {
+		const { ret, stream } = await this.#rpc.callWithStream("DOMAIN_SCREENSHOT", { dom: this.ref, screen, flags: 0 });
+		return { mime: ret.mime ?? "image/x-portable-pixmap", image: stream };
+	}
+
+	// Consoles and monitors
+
+	/** Both ways to a console: the first one, or the device of that alias. */
+	async openConsole(device: string | null = null, options: FlagOptions<typeof CONSOLE> = {}): Promise<Duplex> {
+		const args = { dom: this.ref, devName: device, flags: flagsOf(CONSOLE, options) };
+		return (await this.#rpc.callWithStream("DOMAIN_OPEN_CONSOLE", args)).stream;
+	}
+
+	/** Both ways to a channel of that name or alias. */
+	async openChannel(name: string | null = null, options: { readonly force?: boolean } = {}): Promise<Duplex> {
+		const args = { dom: this.ref, name, flags: options.force ? 1 : 0 };
+		return (await this.#rpc.callWithStream("DOMAIN_OPEN_CHANNEL", args)).stream;
+	}
+
+	/** A command of QEMU's monitor: JSON, or HMP's text with `hmp`. */
+	async monitorCommand(command: string, options: FlagOptions<typeof MONITOR> = {}): Promise<string> {
+		const args = { dom: this.ref, cmd: command, flags: flagsOf(MONITOR, options) };
+		return (await this.#rpc.call("DOMAIN_MONITOR_COMMAND", args, { program: "qemu" })).result;
+	}
+
+	/** A command of the guest agent. `timeout` in seconds; −2 waits for ever, −1 as long as the daemon thinks right. */
+	async agentCommand(command: string, timeout = -2): Promise<string> {
+		const args = { dom: this.ref, cmd: command, timeout, flags: 0 };
+		return (await this.#rpc.call("DOMAIN_AGENT_COMMAND", args, { program: "qemu" })).result ?? "";
+	}
+
+	// Facts
+
+	async state(): Promise<DomainState> {
+		const { state, reason } = await this.call("DOMAIN_GET_STATE", { flags: 0 });
+		return stateOf(state, reason);
+	}
+
+	async info(): Promise<DomainInfo> {
+		const { state, maxMem, memory, nrVirtCpu, cpuTime } = await this.call("DOMAIN_GET_INFO", {});
+		return { state: stateName(state), maxMemory: maxMem, memory, vcpus: nrVirtCpu, cpuTime };
+	}
+
+	async isActive(): Promise<boolean> {
+		return (await this.call("DOMAIN_IS_ACTIVE", {})).active !== 0;
+	}
+
+	async isPersistent(): Promise<boolean> {
+		return (await this.call("DOMAIN_IS_PERSISTENT", {})).persistent !== 0;
+	}
+
+	/** Whether its definition has changed since it was started. */
+	async isUpdated(): Promise<boolean> {
+		return (await this.call("DOMAIN_IS_UPDATED", {})).updated !== 0;
+	}
+
+	async osType(): Promise<string> {
+		return (await this.call("DOMAIN_GET_OS_TYPE", {})).type;
+	}
+
+	async vcpuCount(options: FlagOptions<typeof VCPUS> = {}): Promise<number> {
+		return (await this.call("DOMAIN_GET_VCPUS_FLAGS", { flags: flagsOf(VCPUS, options) })).num;
+	}
+
+	/** The vCPUs of the running guest. `hostCpus` bounds the affinity that is told. */
+	async vcpus(hostCpus = 1024): Promise<VcpuInfo[]> {
+		const { num } = await this.call("DOMAIN_GET_MAX_VCPUS", {});
+		const maplen = Math.ceil(hostCpus / 8);
+		const { info, cpumaps } = await this.call("DOMAIN_GET_VCPUS", { maxinfo: num, maplen });
+		return info.map(({ number, state, cpuTime, cpu }, index) => ({
+			number,
+			state: VCPU_STATES[state] ?? "offline",
+			cpuTime,
+			cpu,
+			affinity: decodeCpuMap(cpumaps.subarray(index * maplen, (index + 1) * maplen)),
+		}));
+	}
+
+	/** Statistics of the memory balloon, by virDomainMemoryStatTags number. */
+	async memoryStats(): Promise<ReadonlyMap<number, bigint>> {
+		const { stats } = await this.call("DOMAIN_MEMORY_STATS", { maxStats: 64, flags: 0 });
+		return new Map(stats.map(({ tag, val }) => [tag, val]));
+	}
+
+	async jobStats(options: FlagOptions<typeof JOB> = {}): Promise<{ type: number; parameters: Parameters }> {
+		const { type, params } = await this.call("DOMAIN_GET_JOB_STATS", { flags: flagsOf(JOB, options) });
+		return { type, parameters: parametersOf(params) };
+	}
+
+	abortJob(): Promise<void> {
+		return this.call("DOMAIN_ABORT_JOB", {});
+	}
+}
+
+/** virDomainMetadataType */
+const METADATA = { description: 0, title: 1, element: 2 } as const;
