@@ -8,6 +8,7 @@ import { audio } from "./audio.ts";
 import { channel } from "./channel.ts";
 import { consoleDevice } from "./console.ts";
 import { controller } from "./controller.ts";
+import { checkUsbControllers, orderControllers, orderDisks } from "./device-order.ts";
 import { disk } from "./disk.ts";
 import { filesystem } from "./filesystem.ts";
 import { graphics } from "./graphics.ts";
@@ -92,6 +93,9 @@ function settleDevices(value: DevicesDef, found: XmlElement, { parent }: ReadCon
 	for (const [name, [most, code]] of Object.entries(LIMITS))
 		if (elements.filter((each) => each.name === name).length > most)
 			throw documentError(found, `only ${most} ${name} device${most > 1 ? "s are" : " is"} supported`, code);
+	value.disks = orderDisks(value.disks);
+	checkUsbControllers(value.controllers, found);
+	value.controllers = orderControllers(value.controllers);
 	settlePorts(value);
 	settleInputBuses(value, parent);
 	refuseUsb(value);

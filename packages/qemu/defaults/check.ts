@@ -2,9 +2,11 @@
 
 import { domain } from "@virtkit/model/domain/domain";
 import { checkRules } from "@virtkit/xml/validate";
+import { checkAddress } from "../addresses/check.ts";
 import type { DefineContext } from "../devices/entry.ts";
 import { COMPLETED, DOMAIN_CHECKS } from "../devices/registry.ts";
 import { COMMON_RULES } from "./common-rules.ts";
+import { DEVICE_RULES } from "./device-rules.ts";
 import { checkDomainRules } from "./domain-rule.ts";
 import { DRIVER_RULES_FIRST, DRIVER_RULES_LAST, DRIVER_RULES_SECOND } from "./driver-rules.ts";
 import { FEATURE_RULES } from "./feature-rules.ts";
@@ -22,7 +24,12 @@ export function checkDomain(context: DefineContext): void {
 	checkDomainRules(DRIVER_RULES_LAST, context);
 	for (const check of DOMAIN_CHECKS) check(context);
 	checkRules(domain, context.def);
-	for (const entry of COMPLETED) for (const device of entry.list(context.def)) entry.check?.(device, context);
+	for (const entry of COMPLETED)
+		for (const device of entry.list(context.def)) {
+			checkAddress(device, entry, context);
+			entry.check?.(device, context);
+		}
+	checkDomainRules(DEVICE_RULES, context);
 	checkDomainRules(COMMON_RULES, context);
 	checkNuma(context);
 }

@@ -1,4 +1,4 @@
-// Every kind of device the driver knows, in the orders that matter: completing, default devices, addresses, command line.
+// Every kind of device the driver knows, in the orders that matter: completing, default devices, command line. Orders of addresses: addresses/order.ts.
 
 import { addDiskControllers, addMachineControllers, assignControllerIndexes } from "../addresses/controllers.ts";
 import { builtControllers, builtSmartcardReaders, completeScsiControllers, controller } from "./controller.ts";
