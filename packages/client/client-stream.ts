@@ -2,8 +2,9 @@
 
 import { Duplex } from "node:stream";
 import { VirtError } from "@virtkit/base/errors";
-import { FRAME_LIMITS, MESSAGE_STATUS, type MessageStatus } from "@virtkit/protocol/frame";
+import { MESSAGE_STATUS, type MessageStatus } from "@virtkit/protocol/frame";
 import { fromRemoteError } from "@virtkit/protocol/remote-error";
+import { Congestion, sendInPackets } from "@virtkit/protocol/stream-packets";
 import { remoteError } from "@virtkit/protocol/types/error";
 import type { XdrReader } from "@virtkit/xdr/reader";
 
@@ -13,13 +14,13 @@ const BUFFER_BYTES = 8 * 1024 * 1024;
 /** What a stream needs of the connection it runs on. */
 export interface StreamCarrier {
 	/** Sends a packet of the stream; answers whether more may follow at once. */
-	send(status: MessageStatus, data: Uint8Array): boolean;
+	readonly send: (status: MessageStatus, data: Uint8Array) => boolean;
 	/** Calls back once the connection takes more. */
-	whenWritable(callback: () => void): void;
+	readonly whenWritable: (callback: () => void) => void;
 	/** Tells the connection that the stream holds too much unread data, or no longer does. */
-	setCongested(congested: boolean): void;
+	readonly setCongested: (congested: boolean) => void;
 	/** The stream is over; packets for it are ignored from now on. */
-	forget(): void;
+	readonly forget: () => void;
 }
 
 /**
@@ -31,14 +32,15 @@ export interface StreamCarrier {
  */
 export class ClientStream extends Duplex {
 	readonly #carrier: StreamCarrier;
+	readonly #congestion: Congestion;
 	#confirmed: ((error?: Error) => void) | undefined;
 	#over = false;
 	#ended = false;
-	#congested = false;
 
 	constructor(carrier: StreamCarrier) {
 		super({ allowHalfOpen: false, readableHighWaterMark: BUFFER_BYTES });
 		this.#carrier = carrier;
+		this.#congestion = new Congestion(carrier.setCongested);
 	}
 
 	/** Called for each packet that the daemon sends. */
@@ -59,7 +61,7 @@ export class ClientStream extends Duplex {
 	#receiveData(data: Buffer): void {
 		// An empty packet is how the daemon says that nothing more comes.
 		if (data.length === 0) this.#endReading();
-		else if (!this.#ended && !this.push(data)) this.#setCongested(true);
+		else if (!this.#ended && !this.push(data)) this.#congestion.set(true);
 	}
 
 	#receiveConfirmation(): void {
@@ -83,25 +85,13 @@ export class ClientStream extends Duplex {
 	}
 
 	override _read(): void {
-		this.#setCongested(false);
-	}
-
-	#setCongested(congested: boolean): void {
-		if (congested === this.#congested) return;
-		this.#congested = congested;
-		this.#carrier.setCongested(congested);
+		this.#congestion.set(false);
 	}
 
 	override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-		this.#sendFrom(chunk, 0, callback);
-	}
-
-	#sendFrom(chunk: Buffer, from: number, done: () => void): void {
-		if (this.#over || from >= chunk.length) return done();
-		const to = Math.min(from + FRAME_LIMITS.STREAM_PAYLOAD_MAX, chunk.length);
-		const more = this.#carrier.send(MESSAGE_STATUS.CONTINUE, chunk.subarray(from, to));
-		if (more) this.#sendFrom(chunk, to, done);
-		else this.#carrier.whenWritable(() => this.#sendFrom(chunk, to, done));
+		const { whenWritable } = this.#carrier;
+		const send = (data: Uint8Array) => this.#carrier.send(MESSAGE_STATUS.CONTINUE, data);
+		sendInPackets(chunk, { send, whenWritable, isOver: () => this.#over }, callback);
 	}
 
 	override _final(callback: (error?: Error | null) => void): void {
@@ -113,7 +103,7 @@ export class ClientStream extends Duplex {
 	override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
 		if (!this.#over) this.#carrier.send(MESSAGE_STATUS.ERROR, new Uint8Array());
 		this.#over = true;
-		this.#setCongested(false);
+		this.#congestion.set(false);
 		this.#carrier.forget();
 		callback(error);
 	}

@@ -1,3 +1,5 @@
+// The client against a daemon that the test plays itself, message by message.
+
 import assert from "node:assert/strict";
 import type { Duplex } from "node:stream";
 import { afterEach, test } from "node:test";

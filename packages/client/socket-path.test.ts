@@ -1,3 +1,5 @@
+// Which socket a URI means.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { daemonSocketPath, type SocketSurroundings } from "./socket-path.ts";

@@ -1,3 +1,5 @@
+// Ways to a daemon: sockets, commands, and what SSH is told to run.
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";

@@ -1,3 +1,5 @@
+// Connection URIs, taken apart and refused.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isVirtError } from "@virtkit/testing/expect-error";

@@ -1,3 +1,5 @@
+// Framing, with bytes cut anywhere and lengths that lie.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { XdrWriter } from "@virtkit/xdr/writer";

@@ -1,3 +1,5 @@
+// Errors on their way over the wire.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtError } from "@virtkit/base/errors";

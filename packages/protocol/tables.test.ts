@@ -1,3 +1,5 @@
+// Every row of the programs: its number, its codecs, its access rules.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arbitraryOf } from "@virtkit/testing/codec-arbitrary";

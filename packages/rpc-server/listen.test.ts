@@ -1,3 +1,5 @@
+// Sockets that a server listens on: modes, leftovers, strangers.
+
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

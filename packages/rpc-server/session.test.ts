@@ -1,3 +1,5 @@
+// A client's connection over a real socket: calls, events, limits, bad input, the end.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtError } from "@virtkit/base/errors";

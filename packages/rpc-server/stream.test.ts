@@ -1,3 +1,5 @@
+// Streams: both directions, ends, aborts, back-pressure.
+
 import assert from "node:assert/strict";
 import { duplexPair, Readable } from "node:stream";
 import { test } from "node:test";

@@ -3,8 +3,9 @@
 import { once } from "node:events";
 import { Duplex } from "node:stream";
 import { toVirtError, VirtError } from "@virtkit/base/errors";
-import { FRAME_LIMITS, MESSAGE_STATUS, type MessageStatus } from "@virtkit/protocol/frame";
+import { MESSAGE_STATUS, type MessageStatus } from "@virtkit/protocol/frame";
 import { toRemoteError } from "@virtkit/protocol/remote-error";
+import { Congestion, sendInPackets } from "@virtkit/protocol/stream-packets";
 import { remoteError } from "@virtkit/protocol/types/error";
 import type { XdrWriter } from "@virtkit/xdr/writer";
 
@@ -14,13 +15,13 @@ const BUFFER_BYTES = 1024 * 1024;
 /** What a stream needs of the connection it runs on. */
 export interface StreamCarrier {
 	/** Sends a packet of the stream; answers whether more may follow at once. */
-	sendStreamPacket(status: MessageStatus, writePayload: (writer: XdrWriter) => void): boolean;
+	readonly sendStreamPacket: (status: MessageStatus, writePayload: (writer: XdrWriter) => void) => boolean;
 	/** Calls back once the connection takes more. */
-	whenWritable(callback: () => void): void;
+	readonly whenWritable: (callback: () => void) => void;
 	/** Tells the connection that the stream holds too much unread data, or no longer does. */
-	setCongested(congested: boolean): void;
+	readonly setCongested: (congested: boolean) => void;
 	/** The stream ended in both directions; packets for it are ignored from now on. */
-	forget(): void;
+	readonly forget: () => void;
 }
 
 type State = "opening" | "open" | "closed";
@@ -37,15 +38,16 @@ type State = "opening" | "open" | "closed";
  */
 export class ServerStream extends Duplex {
 	readonly #carrier: StreamCarrier;
+	readonly #congestion: Congestion;
 	#state: State = "opening";
 	#finishing: (() => void | Promise<void>) | undefined;
 	#waiting: (() => void) | undefined;
 	#finishReceived = false;
-	#congested = false;
 
 	constructor(carrier: StreamCarrier) {
 		super({ allowHalfOpen: true, autoDestroy: false, readableHighWaterMark: BUFFER_BYTES });
 		this.#carrier = carrier;
+		this.#congestion = new Congestion(carrier.setCongested);
 		// The handler may be gone by the time a client aborts; that is no reason to end the process.
 		this.on("error", () => undefined);
 	}
@@ -83,7 +85,7 @@ export class ServerStream extends Duplex {
 
 	#receiveData(data: Buffer): void {
 		if (this.#finishReceived || data.length === 0) return;
-		if (!this.push(data)) this.#setCongested(true);
+		if (!this.push(data)) this.#congestion.set(true);
 	}
 
 	async #receiveFinish(): Promise<void> {
@@ -116,27 +118,15 @@ export class ServerStream extends Duplex {
 	}
 
 	override _read(): void {
-		this.#setCongested(false);
-	}
-
-	#setCongested(congested: boolean): void {
-		if (congested === this.#congested) return;
-		this.#congested = congested;
-		this.#carrier.setCongested(congested);
+		this.#congestion.set(false);
 	}
 
 	override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-		this.#whenOpen(() => this.#sendFrom(chunk, 0, callback));
-	}
-
-	#sendFrom(chunk: Buffer, from: number, done: () => void): void {
-		if (this.#state === "closed" || from >= chunk.length) return done();
-		const to = Math.min(from + FRAME_LIMITS.STREAM_PAYLOAD_MAX, chunk.length);
-		const more = this.#carrier.sendStreamPacket(MESSAGE_STATUS.CONTINUE, (writer) =>
-			writer.raw(chunk.subarray(from, to)),
-		);
-		if (more) this.#sendFrom(chunk, to, done);
-		else this.#carrier.whenWritable(() => this.#sendFrom(chunk, to, done));
+		const { whenWritable } = this.#carrier;
+		const send = (data: Uint8Array) =>
+			this.#carrier.sendStreamPacket(MESSAGE_STATUS.CONTINUE, (writer) => writer.raw(data));
+		const isOver = () => this.#state === "closed";
+		this.#whenOpen(() => sendInPackets(chunk, { send, whenWritable, isOver }, callback));
 	}
 
 	override _final(callback: (error?: Error | null) => void): void {
@@ -157,7 +147,7 @@ export class ServerStream extends Duplex {
 			error === null ? new VirtError("RPC", "stream had unexpected termination", { domain: "STREAMS" }) : error;
 		this.#whenOpen(() => {
 			this.#close(MESSAGE_STATUS.ERROR, toVirtError(cause));
-			this.#setCongested(false);
+			this.#congestion.set(false);
 			this.#carrier.forget();
 		});
 		callback(error);

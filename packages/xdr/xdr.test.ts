@@ -1,3 +1,5 @@
+// Codecs: bytes as the specification has them, values that do not fit, lengths that lie.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arbitraryOf } from "@virtkit/testing/codec-arbitrary";

@@ -21,14 +21,3 @@ export const domainCheckpoint = struct({ name: text, dom: domain });
 export const domainSnapshot = struct({ name: text, dom: domain });
 
 export type DomainRef = Infer<typeof domain>;
-export type NetworkRef = Infer<typeof network>;
-export type NetworkPortRef = Infer<typeof networkPort>;
-export type NwfilterRef = Infer<typeof nwfilter>;
-export type NwfilterBindingRef = Infer<typeof nwfilterBinding>;
-export type InterfaceRef = Infer<typeof hostInterface>;
-export type StoragePoolRef = Infer<typeof storagePool>;
-export type StorageVolRef = Infer<typeof storageVol>;
-export type NodeDeviceRef = Infer<typeof nodeDevice>;
-export type SecretRef = Infer<typeof secret>;
-export type DomainCheckpointRef = Infer<typeof domainCheckpoint>;
-export type DomainSnapshotRef = Infer<typeof domainSnapshot>;

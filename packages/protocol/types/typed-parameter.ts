@@ -6,17 +6,7 @@ import { bool, double, hyper, int, uhyper, uint } from "@virtkit/xdr/primitive";
 import { struct } from "@virtkit/xdr/struct";
 import { text } from "./text.ts";
 
-/** The types a parameter's value may have (virTypedParameterType). */
-export const TYPED_PARAMETER_TYPES = {
-	INT: 1,
-	UINT: 2,
-	LLONG: 3,
-	ULLONG: 4,
-	DOUBLE: 5,
-	BOOLEAN: 6,
-	STRING: 7,
-} as const;
-
+/** The number of the type is virTypedParameterType: int, unsigned int, long long, unsigned long long, double, boolean, string. */
 export const typedParameter = struct({
 	field: text,
 	value: union({ 1: int, 2: uint, 3: hyper, 4: uhyper, 5: double, 6: bool, 7: text }),
