@@ -1,3 +1,5 @@
+// Replacing files: what a reader, a killed writer and a full disk leave.
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";

@@ -1,3 +1,5 @@
+// The system calls that Node lacks, against the kernel: descriptors, credentials, locks, affinity, limits.
+
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

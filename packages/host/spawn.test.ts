@@ -1,3 +1,5 @@
+// Starting a process that outlives us: its session, environment, descriptors, user and limits.
+
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,3 +1,5 @@
+// The knobs of control groups, on folders that stand in for the kernel's.
+
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -1,3 +1,5 @@
+// The groups of a guest, on the control groups of this machine.
+
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
