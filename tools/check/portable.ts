@@ -8,7 +8,7 @@ import { lineAt, type Tree } from "./tree.ts";
 
 // Written so that this file does not find itself.
 const FORBIDDEN: readonly { readonly pattern: RegExp; readonly message: string }[] = [
-	{ pattern: /(?<![\w.$}-])\/work\//g, message: "names a folder of one machine" },
+	{ pattern: /(?<![\w.$}-])\/work\/(?:mai[n]|share[d]|\.librar[y])\b/g, message: "names a folder of one machine" },
 	{
 		pattern: /\/tmp\/re[f]\b|\/opt\/node2[4]\b|\/home\/(?!user\b|\.\.\.)[a-z]+\//g,
 		message: "names a folder of one machine",

@@ -90,10 +90,10 @@ test("a source that opens with no sentence is found", () => {
 
 test("folders of one machine and registries' hosts are found in every text file", () => {
 	using tree = fakeTree({
-		"docs/page.md": `See ${"/work"}/x and /network/x.\n`,
+		"docs/page.md": `See ${"/work"}/main and /work/x, /network/main.\n`,
 		"a.json": `{"resolved": "${"http"}s://example.net/x.tgz"}\n`,
 		"b.txt": `fine: https://example.net\n\nregistry.${"npmjs"}.org\n`,
-		"image.bin": `\0${"/work"}/x`,
+		"image.bin": `\0${"/work"}/main`,
 	});
 	const found = checkPortable(tree).map(({ file, line }) => [file, line]);
 	assert.deepEqual(found, [
