@@ -15,7 +15,7 @@ import {
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
-import { collectLicenses, packagesOf } from "./bundle/licenses.ts";
+import { collectLicenses, packageFolders } from "./bundle/licenses.ts";
 import { ASSETS, NATIVE_PACKAGES, PROGRAMS } from "./bundle/parts.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -52,7 +52,7 @@ function copyPackages(lib: string): string[] {
 	for (const name of NATIVE_PACKAGES) require(name);
 	const loaded = Object.keys(require.cache).map((file) => relative(ROOT, file));
 	const own = loaded.filter((file) => file.startsWith("node_modules/") && !/\/(esbuild|@esbuild)\//.test(file));
-	const manifests = packagesOf(own).map((name) => `node_modules/${name}/package.json`);
+	const manifests = packageFolders(own).map((folder) => `${folder}/package.json`);
 	for (const file of [...own, ...manifests]) {
 		mkdirSync(dirname(join(lib, file)), { recursive: true });
 		copyFileSync(join(ROOT, file), join(lib, file));
@@ -85,7 +85,7 @@ async function writeBundle(folder: string): Promise<void> {
 	copyFileSync(join(ROOT, "tools/bundle/launcher.sh"), join(folder, "virtkit"));
 	for (const program of ["bin/node", "virtkit"]) chmodSync(join(folder, program), 0o755);
 	copyFileSync(join(ROOT, "LICENSE"), join(folder, "LICENSE"));
-	writeFileSync(join(folder, "THIRD-PARTY-LICENSES"), collectLicenses(ROOT, packagesOf(sources)));
+	writeFileSync(join(folder, "THIRD-PARTY-LICENSES"), collectLicenses(ROOT, packageFolders(sources)));
 	warmUp(folder);
 }
 
