@@ -23,12 +23,6 @@ export const LIBVIRT_VERSION = 9_000_000n;
 /** VIR_CONNECT_RO */
 const OPEN_READ_ONLY = 1;
 
-/**
- * Abilities of the daemon itself, by virDrvFeature number: string parameters 9, event callbacks 14, close callback 15,
- * network updates in the right order 16.
- */
-const DAEMON_FEATURES: ReadonlySet<number> = new Set([9, 14, 15, 16]);
-
 const given = (value: string | null): string | undefined => value ?? undefined;
 
 export function connectHandlers(hypervisor: Hypervisor): Handlers {
@@ -37,11 +31,10 @@ export function connectHandlers(hypervisor: Hypervisor): Handlers {
 	return {
 		CONNECT_OPEN: ({ client }, { flags }) => {
 			if (flags & OPEN_READ_ONLY) client.readOnly = true;
-			client.state.set("open", true);
 		},
 		CONNECT_CLOSE: () => undefined,
 		CONNECT_SUPPORTS_FEATURE: (_, { feature }) => ({
-			supported: DAEMON_FEATURES.has(feature) || hypervisor.host.supportsFeature?.(feature) ? 1 : 0,
+			supported: hypervisor.host.supportsFeature?.(feature) ? 1 : 0,
 		}),
 		CONNECT_GET_TYPE: () => ({ type: host("type", "virConnectGetType")() }),
 		CONNECT_GET_VERSION: () => after(host("version", "virConnectGetVersion")(), (hvVer) => ({ hvVer })),
