@@ -6,7 +6,7 @@ import type { DiskBus } from "@virtkit/model/domain/disk";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import type { DefineContext } from "../devices/entry.ts";
-import { archOf, isArm, isMachine, isPpc64, isRiscv, isS390, type MachineFamily } from "../machine.ts";
+import { archOf, hasBuiltinEsp, isArm, isMachine, isPpc64, isRiscv, isS390, type MachineFamily } from "../machine.ts";
 
 /** More controllers of one type than this are refused, before the addresses of all their ports are worked out. */
 const MAX_CONTROLLERS = 1024;
@@ -182,13 +182,16 @@ export function hasUsb(def: DomainDef): boolean {
 	return def.devices.controllers.some(({ type, model }) => type === "usb" && model !== "none");
 }
 
+/** QEMU's virtio SCSI controllers: any of them will do to know that it has them. */
+export const VIRTIO_SCSI_TYPES = ["virtio-scsi-pci", "virtio-scsi-ccw", "virtio-scsi-device"];
+
 /** The model a SCSI controller without one gets. Throws INTERNAL_ERROR where the emulator has none. */
 export function defaultScsiModel({ def, caps }: DefineContext, index: number | undefined): ControllerModel {
 	if (isMachine(def, "pseries")) return "ibmvscsi";
 	if (isS390(def)) return "virtio-scsi";
-	if (caps.has("lsi")) return "lsilogic";
-	if (caps.has("virtio-scsi-pci")) return "virtio-scsi";
-	if (archOf(def) === "sparc") return "ncr53c90";
+	if (caps.has("lsi53c895a")) return "lsilogic";
+	if (VIRTIO_SCSI_TYPES.some((type) => caps.has(type))) return "virtio-scsi";
+	if (hasBuiltinEsp(def)) return "ncr53c90";
 	throw new VirtError("INTERNAL_ERROR", `Unable to determine model for SCSI controller idx=${index}`);
 }
 

@@ -10,8 +10,18 @@ import { COMPLETED } from "../devices/registry.ts";
 
 export type AddressedEntry = DeviceEntry<DeviceInfo>;
 
+/** The first console of a machine may be its first serial port under another name: the port's address is counted once. */
+function withoutSerialConsole(entry: AddressedEntry): AddressedEntry {
+	if (entry.kind !== "console") return entry;
+	const isCopy = ({ os, devices }: DomainDef): boolean => {
+		const type = devices.consoles[0]?.target.type;
+		return os.type.type === "hvm" && (type === undefined || type === "serial");
+	};
+	return { ...entry, list: (def) => entry.list(def).slice(isCopy(def) ? 1 : 0) };
+}
+
 /** Every kind, in the order in which addresses of the document are counted as taken. */
-export const ENTRIES: readonly AddressedEntry[] = COMPLETED;
+export const ENTRIES: readonly AddressedEntry[] = COMPLETED.map(withoutSerialConsole);
 
 /** One kind, or those of it that `only` picks, in the order of PCI slots. */
 export interface PciStep {

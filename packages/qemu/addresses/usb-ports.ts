@@ -6,7 +6,7 @@ import type { ControllerDef, UsbControllerModel } from "@virtkit/model/domain/co
 import type { DeviceInfo } from "@virtkit/model/domain/device-common";
 import type { DefineContext, DeviceEntry } from "../devices/entry.ts";
 import { hasUsb } from "./controllers.ts";
-import { USB_HUBS, USB_STEPS } from "./order.ts";
+import { type AddressedEntry, USB_HUBS, USB_STEPS } from "./order.ts";
 
 /** Ports of a hub that QEMU emulates. */
 export const HUB_PORTS = 8;
@@ -126,7 +126,7 @@ export class UsbPorts {
 	}
 }
 
-const HUB_STEPS = USB_HUBS.entry ? [USB_HUBS.entry] : [];
+const hubSteps = (): AddressedEntry[] => (USB_HUBS.entry ? [USB_HUBS.entry] : []);
 
 const hasPort = ({ address }: DeviceInfo): boolean => address?.type === "usb" && (address.port?.length ?? 0) > 0;
 
@@ -138,7 +138,7 @@ function* usbDevices(context: DefineContext, steps: readonly DeviceEntry<DeviceI
 /** Gives every USB device a port, adding hubs where the controllers have too few. */
 export function assignUsbPorts(context: DefineContext): void {
 	const { def, fresh } = context;
-	const hubs = (): DeviceInfo[] => [...usbDevices(context, HUB_STEPS)];
+	const hubs = (): DeviceInfo[] => [...usbDevices(context, hubSteps())];
 	// A guest that was made before ports were assigned keeps whatever QEMU gave its devices.
 	if (!fresh && ![...hubs(), ...usbDevices(context, USB_STEPS)].every(hasPort)) return;
 	addMissingHubs(context);
@@ -162,7 +162,7 @@ export function assignUsbPorts(context: DefineContext): void {
 
 function addMissingHubs(context: DefineContext): void {
 	const { def } = context;
-	const hubs = [...usbDevices(context, HUB_STEPS)].length;
+	const hubs = [...usbDevices(context, hubSteps())].length;
 	const devices = [...usbDevices(context, USB_STEPS)].length + hubs;
 	if (devices > 0 && !hasUsb(def))
 		throw new VirtError(

@@ -2,6 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { ControllerDef, PciControllerModel, PciModelName } from "@virtkit/model/domain/controller";
+import { VIRTIO_SCSI_TYPES } from "../addresses/controllers.ts";
 import { hasBuiltinEsp, hasBuiltinIde, isMachine, machineOf } from "../machine.ts";
 import type { DefineContext } from "./entry.ts";
 
@@ -17,7 +18,7 @@ export const SCSI_DRIVERS: Readonly<Record<string, string>> = {
 	lsisas1078: "megasas",
 	vmpvscsi: "pvscsi",
 	am53c974: "am53c974",
-	dc390: "dc-390",
+	dc390: "dc390",
 };
 
 const isVirtioScsi = ({ type, model }: ControllerDef): boolean =>
@@ -37,7 +38,7 @@ const CHECKS: Partial<Record<ControllerDef["type"], (controller: ControllerDef, 
 		if (index !== 0) unsupported("Only a single IDE controller is supported for this machine type");
 	},
 	sata: ({ index }, { def, caps }) => {
-		if (!(index === 0 && isMachine(def, "q35")) && !caps.has("ahci"))
+		if (!(index === 0 && isMachine(def, "q35")) && !caps.has("ich9-ahci"))
 			unsupported("SATA is not supported with this QEMU binary");
 	},
 	scsi: checkScsi,
@@ -52,11 +53,13 @@ function refuseScsiOptions({ driver }: ControllerDef): void {
 function checkScsiModel(controller: ControllerDef, { caps }: DefineContext): void {
 	const { model = "auto" } = controller;
 	if (model === "auto" || model === "buslogic") unsupported(`Unsupported controller model: ${model}`);
-	const driver = isVirtioScsi(controller) ? "virtio-scsi-pci" : SCSI_DRIVERS[model];
-	const known = driver === undefined || model === "ibmvscsi" || caps.has(driver);
-	if (!known && !(isVirtioScsi(controller) && (caps.has("virtio-scsi-device") || caps.has("virtio-scsi-ccw"))))
-		unsupported(`This QEMU doesn't support the ${model} SCSI controller`);
+	if (model === "ibmvscsi" || model === "ncr53c90") return;
+	const types = isVirtioScsi(controller) ? VIRTIO_SCSI_TYPES : [SCSI_TYPES[model] ?? model];
+	if (!types.some((type) => caps.has(type))) unsupported(`This QEMU doesn't support the ${model} SCSI controller`);
 }
+
+/** QOM types of models whose -device name is an alias. */
+const SCSI_TYPES: Readonly<Record<string, string>> = { ...SCSI_DRIVERS, lsilogic: "lsi53c895a" };
 
 function checkScsi(controller: ControllerDef, { def }: DefineContext): void {
 	if (controller.model === "ncr53c90") {
