@@ -75,8 +75,8 @@ install_packages() {
 	ensure_npm
 	say "installing npm packages"
 	# Debian's own npm finds its modules there only with Debian's own Node.
-	(cd "$root" && PATH=${node%/*}:$PATH NODE_PATH=/usr/share/nodejs npm ci --silent --no-audit --no-fund >"$state/npm.log" 2>&1) ||
-		die "npm ci failed: $(tail -n 3 "$state/npm.log") (all of it in $state/npm.log)"
+	(cd "$root" && PATH=${node%/*}:$PATH NODE_PATH=/usr/share/nodejs npm ci --loglevel=error --no-audit --no-fund >"$state/npm.log" 2>&1) ||
+		die "npm ci failed: $(head -n 8 "$state/npm.log") (all of it in $state/npm.log)"
 	touch "$packages"
 }
 
