@@ -2,6 +2,9 @@
 
 import { join } from "node:path";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import { networkInterface } from "@virtkit/model/domain/interface";
+import { xmlElement } from "@virtkit/xml/node";
+import { readElement } from "@virtkit/xml/read";
 import { bootIndexesOf } from "../defaults/boot-index.ts";
 import { contextOf } from "../defaults/complete.ts";
 import type { DriverHost } from "../driver-host.ts";
@@ -13,9 +16,40 @@ import { formatShell } from "./format-shell.ts";
 import { shortName } from "./memory-backend.ts";
 import { prepareDomain } from "./prepare.ts";
 
+/** Interfaces as a shell can start them: with a script of the user's, since nobody connects them to the host's network. */
+function exportInterfaces({ devices }: DomainDef): void {
+	devices.interfaces = devices.interfaces.map(({ mac, model, script, boot }) =>
+		Object.assign(readElement(networkInterface, xmlElement("interface", { type: "ethernet" })), {
+			...(mac && { mac }),
+			...(model && { model }),
+			...(script && { script }),
+			...(boot && { boot }),
+		}),
+	);
+}
+
+/**
+ * Interfaces as whoever runs the command by hand can have them: plain taps of the same card, address and script.
+ *
+ * libvirt does the same (qemuConnectDomainXMLToNative), so that addresses on the guest's buses are chosen anew.
+ */
+function exportInterfaces({ devices }: DomainDef): void {
+	devices.interfaces = devices.interfaces.map(({ mac, model, script }) => ({
+		type: "ethernet",
+		mac,
+		ip: [],
+		route: [],
+		portForward: [],
+		...(script ? { script } : {}),
+		...(model ? { model } : {}),
+	}));
+}
+
 /** The shell text that would start `def`, which must be complete; `def` is prepared in place. Throws VirtError as a start would. */
 export function domainToNative(def: DomainDef, host: DriverHost): string {
-	const context = contextOf(def, host, false);
+	exportInterfaces(def);
+	const context = contextOf(def, host, true);
+	exportInterfaces(def);
 	prepareDomain(context);
 	const work = join(host.libDir, `domain-${shortName(def)}`);
 	const command = new CommandLine(context.caps.binary);
