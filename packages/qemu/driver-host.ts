@@ -2,6 +2,7 @@
 
 import type { SmbiosDef } from "@virtkit/model/domain/sysinfo";
 import type { CpuExpansion, EmulatorCapabilities } from "./capabilities/emulator.ts";
+import type { HostProcessor } from "./capabilities/host-facts.ts";
 import type { FirmwareDescriptor } from "./defaults/firmware-descriptor.ts";
 import type { DriverSettings } from "./settings.ts";
 
@@ -27,6 +28,8 @@ export interface DriverHost {
 	readonly channelDir: string;
 	/** The host's CPU as KVM shows it to guests; undefined without KVM. */
 	readonly hostCpu?: CpuExpansion | undefined;
+	/** The host's processor as its kernel shows it; undefined where that cannot be read. */
+	readonly processor?: HostProcessor | undefined;
 	/** Numbers of the host's NUMA nodes. */
 	readonly numaNodes: readonly number[];
 	/** Host CPUs. */

@@ -1,6 +1,7 @@
 // Chooses the CPU model that describes a CPU best: the host's own, and the one that `host-model` gives a guest.
 
 import { toLibvirtFeature } from "./cpu-features.ts";
+import { CPUID_ORDER } from "./cpuid-order.ts";
 import type { CpuModelFeatures, EmulatorCapabilities } from "./emulator.ts";
 
 /** A CPU by model and the features in which it differs; names are libvirt's. */
@@ -34,7 +35,7 @@ const GENERIC: ReadonlySet<string> = new Set([
 	"kvm64",
 ]);
 
-/** Features that no model is chosen by: every guest has them, or only guests. */
+/** Features that no model is chosen by: every guest has them, or only guests. They are named all the same. */
 const INCIDENTAL: ReadonlySet<string> = new Set(["hypervisor"]);
 
 /** libvirt's name of a model's maker; undefined for models of none in particular. */
@@ -69,9 +70,24 @@ export function describeCpu(
 	const sameProduct = candidates.filter((candidate) => candidate.sameProduct);
 	const [best] = (sameProduct.length > 0 ? sameProduct : candidates).sort(byDifference);
 	if (best === undefined) return undefined;
-	const require = best.extra.map((name) => ({ name: toLibvirtFeature(name), policy: "require" as const }));
-	const disable = best.missing.map((name) => ({ name: toLibvirtFeature(name), policy: "disable" as const }));
+	const incidental = [...INCIDENTAL].filter((name) => cpu.features.has(name));
+	const require = [...best.extra, ...incidental]
+		.sort(byCpuid)
+		.map((name) => ({ name: toLibvirtFeature(name), policy: "require" as const }));
+	const disable = [...best.missing]
+		.sort(byCpuid)
+		.map((name) => ({ name: toLibvirtFeature(name), policy: "disable" as const }));
 	return { model: best.name, vendor: VENDORS[cpu.vendor], features: [...require, ...disable] };
+}
+
+/** In the order of CPUID's leaves, as libvirt lists them; what it does not know comes last, by name. */
+function byCpuid(a: string, b: string): number {
+	return placeOf(a) - placeOf(b) || a.localeCompare(b);
+}
+
+function placeOf(name: string): number {
+	const place = CPUID_ORDER.indexOf(name);
+	return place < 0 ? CPUID_ORDER.length : place;
 }
 
 /** Fewest differences first; of equals the one with fewest features to disable. */

@@ -28,23 +28,6 @@ function exportInterfaces({ devices }: DomainDef): void {
 	);
 }
 
-/**
- * Interfaces as whoever runs the command by hand can have them: plain taps of the same card, address and script.
- *
- * libvirt does the same (qemuConnectDomainXMLToNative), so that addresses on the guest's buses are chosen anew.
- */
-function exportInterfaces({ devices }: DomainDef): void {
-	devices.interfaces = devices.interfaces.map(({ mac, model, script }) => ({
-		type: "ethernet",
-		mac,
-		ip: [],
-		route: [],
-		portForward: [],
-		...(script ? { script } : {}),
-		...(model ? { model } : {}),
-	}));
-}
-
 /** The shell text that would start `def`, which must be complete; `def` is prepared in place. Throws VirtError as a start would. */
 export function domainToNative(def: DomainDef, host: DriverHost): string {
 	exportInterfaces(def);
