@@ -14,6 +14,11 @@ export const PROGRAMS: readonly string[] = [
 	"packages/qapi/generate.ts",
 ];
 
+/** Folders whose types are for others to import, with the reason; their values are not. */
+export const PUBLIC_TYPES: Readonly<Record<string, string>> = {
+	"packages/model": "one type stands beside each schema, used here or not: what the documents hold",
+};
+
 /** Folders whose exports are for others to import, with the reason. */
 export const PUBLIC: Readonly<Record<string, string>> = {
 	"packages/client/sdk": "the SDK, what a TypeScript program imports",

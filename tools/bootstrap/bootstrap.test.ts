@@ -72,7 +72,7 @@ test("each word goes to its program, and all others to the command line", () => 
 	assert.equal(repo.run(["daemon", "--root", "a b"]).out, "apps/daemon/main --root a b");
 	assert.equal(repo.run(["check", "--fix"]).out, "tools/check --fix");
 	assert.equal(repo.run(["test", "x"]).out, "tools/test x");
-	assert.equal(repo.run(["bench"]).out, "bench/main");
+	assert.equal(repo.run(["bench"]).out, "tools/install bench\nbench/main");
 	assert.equal(repo.run(["up", "--vnc"]).out, "tools/install up\napps/cli/main up --vnc");
 });
 

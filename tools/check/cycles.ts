@@ -5,11 +5,11 @@ import type { Import } from "./import-graph.ts";
 /**
  * One shortest circle for every group of files that import each other.
  *
- * Imports of types alone do not count: nothing is loaded for them.
+ * Imports of types do not count, as nothing is loaded for them, nor does import(), which waits until it is run.
  */
 export function findCycles(graph: ReadonlyMap<string, readonly Import[]>): string[][] {
 	const next = (file: string) =>
-		(graph.get(file) ?? []).filter(({ typeOnly }) => !typeOnly).flatMap(({ target }) => target ?? []);
+		(graph.get(file) ?? []).filter(({ typeOnly, lazy }) => !typeOnly && !lazy).flatMap(({ target }) => target ?? []);
 	const told = new Set<string>();
 	const cycles: string[][] = [];
 	for (const start of graph.keys()) {

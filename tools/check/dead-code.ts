@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PROGRAMS, PUBLIC } from "../entry-points.ts";
+import { PROGRAMS, PUBLIC, PUBLIC_TYPES } from "../entry-points.ts";
 import { generatedDocs } from "../generated-docs.ts";
 import type { Check, Finding } from "./check.ts";
 import { importGraph } from "./import-graph.ts";
@@ -60,19 +60,28 @@ const KINDS = {
 	unlisted: "imports a package that package.json does not name",
 } as const;
 
-/** The findings in knip's report; the exports of public folders are for others. */
-export function unusedIn(report: KnipReport, publicFolders: readonly string[]): Finding[] {
+/** Exports that are for others than the files of the tree: by folder, or by file. */
+export interface Offered {
+	readonly all: readonly string[];
+	readonly types: readonly string[];
+}
+
+const isWithin = (file: string, places: readonly string[]) =>
+	places.some((place) => file === place || file.startsWith(`${place}/`));
+
+/** The findings in knip's report, without what is offered to others. */
+export function unusedIn(report: KnipReport, offered: Offered): Finding[] {
 	const kinds = Object.entries(KINDS) as [keyof typeof KINDS, string][];
 	return report.issues.flatMap((issue) =>
-		kinds.flatMap(([kind, message]) =>
-			(issue[kind] ?? [])
-				.filter(() => !publicFolders.some((folder) => issue.file.startsWith(`${folder}/`)))
-				.map(({ name, line }) => ({
+		kinds
+			.filter(([kind]) => !isWithin(issue.file, kind === "types" ? [...offered.all, ...offered.types] : offered.all))
+			.flatMap(([kind, message]) =>
+				(issue[kind] ?? []).map(({ name, line }) => ({
 					file: issue.file,
 					...(line !== undefined && { line }),
 					message: `${message}: ${name}`,
 				})),
-		),
+			),
 	);
 }
 
@@ -115,7 +124,11 @@ export const deadCode: Check = {
 	async run(tree) {
 		const folders = Object.keys(PUBLIC);
 		const programs = [...PROGRAMS, ...generatedDocs.map(({ generator }) => generator)];
-		const unused = unusedIn(await runKnip(tree.root), folders);
+		const unused = unusedIn(await runKnip(tree.root), {
+			// What starts a program or makes a page is called by its file's name.
+			all: [...folders, ...programs],
+			types: Object.keys(PUBLIC_TYPES),
+		});
 		return {
 			findings: [
 				...checkReached(tree, programs, folders),

@@ -12,6 +12,8 @@ export interface Import {
 	readonly target: string | undefined;
 	/** Nothing of it is left when types are stripped. */
 	readonly typeOnly: boolean;
+	/** Only loaded when the code that asks for it runs: import(). */
+	readonly lazy: boolean;
 	readonly line: number;
 }
 
@@ -28,31 +30,39 @@ export function resolveImport(tree: Tree, file: string, specifier: string): stri
 
 const isTypeImport = ({ entries }: StaticImport) => entries.length > 0 && entries.every((entry) => entry.isType);
 
-function specifiersOf(tree: Tree, file: string): { specifier: string; typeOnly: boolean; start: number }[] {
+function specifiersOf(
+	tree: Tree,
+	file: string,
+): (Pick<Import, "specifier" | "typeOnly" | "lazy"> & { start: number })[] {
 	const { staticImports, staticExports, dynamicImports } = tree.module(file);
 	const imported = staticImports.map((found) => ({
 		specifier: found.moduleRequest.value,
 		typeOnly: isTypeImport(found),
+		lazy: false,
 		start: found.start,
 	}));
 	const exported = staticExports
 		.flatMap((found) => found.entries)
 		.filter((entry): entry is StaticExportEntry & { moduleRequest: object } => entry.moduleRequest !== null)
-		.map((entry) => ({ specifier: entry.moduleRequest.value, typeOnly: entry.isType, start: entry.start }));
+		.map((entry) => ({
+			specifier: entry.moduleRequest.value,
+			typeOnly: entry.isType,
+			lazy: false,
+			start: entry.start,
+		}));
 	const dynamic = dynamicImports
 		.map(({ moduleRequest: { start, end } }) => ({ text: tree.read(file).slice(start, end), start }))
 		.filter(({ text }) => /^["'`][^$]*["'`]$/.test(text))
-		.map(({ text, start }) => ({ specifier: text.slice(1, -1), typeOnly: false, start }));
+		.map(({ text, start }) => ({ specifier: text.slice(1, -1), typeOnly: false, lazy: true, start }));
 	return [...imported, ...exported, ...dynamic];
 }
 
 /** The imports of `file`, in its order. */
 export function importsOf(tree: Tree, file: string): Import[] {
 	const text = tree.read(file);
-	return specifiersOf(tree, file).map(({ specifier, typeOnly, start }) => ({
-		specifier,
-		typeOnly,
-		target: resolveImport(tree, file, specifier),
+	return specifiersOf(tree, file).map(({ start, ...found }) => ({
+		...found,
+		target: resolveImport(tree, file, found.specifier),
 		line: lineAt(text, start),
 	}));
 }

@@ -37,10 +37,15 @@ test("repetition is found between sources, and between a source and a test, not 
 	]);
 });
 
-test("unused exports are told, those of public folders are not", () => {
-	const issue = (file: string) => ({ file, exports: [{ name: "x", line: 4 }] });
-	const found = unusedIn({ issues: [issue("packages/a/a.ts"), issue("packages/sdk/b.ts")] }, ["packages/sdk"]);
-	assert.deepEqual(found.map(formatFinding), ["packages/a/a.ts:4: exports what nobody imports: x"]);
+test("unused exports are told, those offered to others are not", () => {
+	const issue = (file: string) => ({ file, exports: [{ name: "x", line: 4 }], types: [{ name: "T", line: 5 }] });
+	const issues = ["packages/a/a.ts", "packages/sdk/b.ts", "packages/model/c.ts", "tools/d.ts"].map(issue);
+	const found = unusedIn({ issues }, { all: ["packages/sdk", "tools/d.ts"], types: ["packages/model"] });
+	assert.deepEqual(found.map(formatFinding), [
+		"packages/a/a.ts:4: exports what nobody imports: x",
+		"packages/a/a.ts:5: exports a type that nobody imports: T",
+		"packages/model/c.ts:4: exports what nobody imports: x",
+	]);
 });
 
 test("files that no program reaches are dead, helpers of tests are not", () => {
