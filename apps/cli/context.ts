@@ -1,5 +1,6 @@
 // What a command has at hand: the connection, made when first needed, and where its output goes.
 
+import { VirtError } from "@virtkit/base/errors";
 import type { Connection } from "@virtkit/client/sdk/connection";
 import type { Domain } from "@virtkit/client/sdk/domain";
 import { formatTable } from "./output/table.ts";
@@ -70,7 +71,9 @@ export class CliContext implements AsyncDisposable {
 				? await domains.get(Number(spelled)).catch(() => domains.get(spelled))
 				: await domains.get(spelled);
 		} catch (cause) {
-			throw new CommandError(`failed to get domain '${spelled}'`, { cause });
+			// That there is none is said already; anything else is the reason.
+			const absent = cause instanceof VirtError && cause.code === "NO_DOMAIN";
+			throw new CommandError(`failed to get domain '${spelled}'`, absent ? {} : { cause });
 		}
 	}
 
@@ -82,6 +85,11 @@ export class CliContext implements AsyncDisposable {
 	/** Prints a line that --quiet leaves out. */
 	say(text: string): void {
 		if (!this.options.quiet) this.print(text);
+	}
+
+	/** Prints what --quiet leaves out, leaving the line's end to the blank line that follows each command. */
+	sayInline(text: string): void {
+		if (!this.options.quiet) this.terminal.out(text);
 	}
 
 	/** Prints rows as a table, or as JSON objects by the lower-case column titles. */

@@ -27,18 +27,19 @@ async function run({ options, words, help, version }: Invocation): Promise<numbe
 		return 0;
 	}
 	const interactive = words.length === 0;
+	// What is returned below is awaited there: the connection must not be left before the command is done.
 	await using context = new CliContext(options, terminal, open, interactive);
 	if (interactive) {
 		const { runShell } = await import("./shell/repl.ts");
-		return runShell(context);
+		return await runShell(context);
 	}
 	// A single word may hold whole commands, as in virtkit 'list; nodeinfo'.
 	const [first = ""] = words;
 	if (words.length === 1 && /[\s;]/.test(first)) {
 		const { runLine } = await import("./shell/repl.ts");
-		return runLine(context, first);
+		return await runLine(context, first);
 	}
-	return runCommand(context, words);
+	return await runCommand(context, words);
 }
 
 // A reader that has had enough, such as head, is no failure.

@@ -7,20 +7,30 @@ import { parseArguments, UsageError } from "./grammar/parse.ts";
 /** Runs one command given as words; the result is its exit status. Failures are told on standard error. */
 export async function runCommand(context: CliContext, words: readonly string[]): Promise<number> {
 	const [name = "", ...rest] = words;
-	const command = findCommand(name);
 	const began = performance.now();
+	let run: () => Promise<number | void>;
 	try {
+		const command = findCommand(name);
 		if (!command) throw new UsageError(`unknown command: '${name}'`);
 		const args = parseArguments(command, rest);
-		const status = (await command.run(context, args as never)) ?? 0;
-		if (status !== 0) return status;
+		run = () => command.run(context, args as never);
 	} catch (error) {
 		tellFailure(context, error);
 		return 1;
 	}
+	const status = await settle(context, run);
 	if (context.options.timing) context.print(`\n(Time: ${(performance.now() - began).toFixed(3)} ms)\n`);
-	else if (!context.options.quiet && !context.options.json) context.print("");
-	return 0;
+	else if (!context.options.json) context.say("");
+	return status;
+}
+
+async function settle(context: CliContext, run: () => Promise<number | void>): Promise<number> {
+	try {
+		return (await run()) ?? 0;
+	} catch (error) {
+		tellFailure(context, error);
+		return 1;
+	}
 }
 
 /** `error: what failed`, and below it why. */

@@ -179,7 +179,7 @@ const desc = declare({
 		const shown = args.title ? "title" : "description";
 		if (!args.edit && args["new-desc"].length === 0) {
 			const text = await current();
-			if (text === "") context.say(`No ${shown} for domain: ${domain.name}`);
+			if (text === "") context.sayInline(`No ${shown} for domain: ${domain.name}`);
 			else context.print(text);
 			return;
 		}

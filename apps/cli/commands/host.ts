@@ -199,7 +199,12 @@ const maxvcpus = declare({
 	description: "Show maximum number of virtual CPUs for guests on this connection.",
 	options: { type: optional("domain type", { completes: ["kvm", "qemu"] }) },
 	async run(context, args) {
-		context.print(String(await (await context.connection).host.maxVcpus(args.type ?? null)));
+		const { host } = await context.connection;
+		const virtType = args.type === undefined ? {} : { virtType: args.type };
+		// What the emulator allows, where the daemon tells; else what the hypervisor does at most.
+		const document = await host.domainCapabilities(virtType).catch(() => "");
+		const max = /<vcpu max='(\d+)'/.exec(document)?.[1];
+		context.print(max ?? String(await host.maxVcpus(args.type ?? null)));
 	},
 });
 

@@ -523,7 +523,9 @@ const vncdisplay = declare({
 	description: "Output the IP address and port number for the VNC display.",
 	options: { domain: domainOption("active-domain") },
 	async run(context, args) {
-		const display = await displayOf(await context.domain(args.domain), "vnc");
+		const domain = await context.domain(args.domain);
+		if (domain.id < 0) throw new CommandError("Domain is not running");
+		const display = await displayOf(domain, "vnc");
 		if (!display) throw new CommandError("Failed to get VNC port. Is this domain using VNC?");
 		context.print(`${display.host}:${display.port - 5900}`);
 	},
@@ -540,7 +542,9 @@ const domdisplay = declare({
 		}),
 	},
 	async run(context, args) {
-		const display = await displayOf(await context.domain(args.domain), args.type);
+		const domain = await context.domain(args.domain);
+		if (domain.id < 0) throw new CommandError("Domain is not running");
+		const display = await displayOf(domain, args.type);
 		if (!display)
 			throw new CommandError(
 				args.type ? `No graphical display with type '${args.type}' found` : "No graphical display found",

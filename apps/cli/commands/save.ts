@@ -89,7 +89,7 @@ const managedsaveRemove = declare({
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
 		if (!(await domain.hasManagedSave()))
-			return context.say(`Domain '${domain.name}' has no manage save image; removal skipped`);
+			return context.sayInline(`Domain '${domain.name}' has no manage save image; removal skipped`);
 		await orFail(`Failed to remove managed save image for domain '${domain.name}'`, domain.removeManagedSave());
 		context.say(`Removed managedsave image for domain '${domain.name}'`);
 	},
