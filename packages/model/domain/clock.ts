@@ -51,12 +51,16 @@ export const clock = variants(
 			basis: attr(oneOf("utc", "localtime"), { code: "CONFIG_UNSUPPORTED", doc: "What `adjustment` counts from." }),
 		},
 		timezone: {
-			timezone: attr(nonEmpty, { required: true, code: "INTERNAL_ERROR", doc: "Zone whose local time the clock has." }),
+			timezone: attr(nonEmpty, {
+				required: true,
+				missing: "INTERNAL_ERROR",
+				doc: "Zone whose local time the clock has.",
+			}),
 		},
 		absolute: {
 			start: attr(ulong, {
 				required: true,
-				code: "INTERNAL_ERROR",
+				missing: "INTERNAL_ERROR",
 				doc: "Seconds since 1970 that the clock has at start.",
 			}),
 		},

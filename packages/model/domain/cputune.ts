@@ -1,6 +1,7 @@
 // Host CPU time and caches that the guest's threads get: shares, quotas, pins, schedulers, cache and bandwidth shares.
 
 import { int, integer, oneOf, uint, uint64 } from "@virtkit/xml/codec";
+import { documentError } from "@virtkit/xml/read";
 import { attr, child, element, type Field, type Infer, leaf, list } from "@virtkit/xml/schema";
 import { numberSetCode, someNumbers } from "./number-sets.ts";
 import { prettyAmount } from "./pretty-amount.ts";
@@ -11,11 +12,14 @@ const quota = (doc: string) => leaf(long, { absent: 0, doc });
 const cpuset = (doc: string) => attr(someNumbers, { required: true, code: numberSetCode, doc });
 const vcpus = attr(someNumbers, { required: true, code: numberSetCode, doc: "Virtual CPUs it is about." });
 
+/** Policies with a priority. */
+const REAL_TIME: ReadonlySet<unknown> = new Set(["fifo", "rr"]);
+
 const scheduler = {
 	scheduler: attr(oneOf("batch", "idle", "fifo", "rr"), { required: true, doc: "Linux scheduling policy." }),
 	priority: attr(int, {
 		doc: "Priority of the real-time policies.",
-		show: (self) => self.scheduler === "fifo" || self.scheduler === "rr",
+		show: (self) => REAL_TIME.has(self.scheduler),
 	}),
 } as const satisfies Record<string, Field>;
 
@@ -98,7 +102,10 @@ export const cputune = element(
 		memorytune: list(memorytune, { doc: "Host memory bandwidth that virtual CPUs get." }),
 	},
 	{
-		onRead(value) {
+		onRead(value, node) {
+			for (const one of [value.emulatorsched, ...value.vcpusched, ...value.iothreadsched])
+				if (one && REAL_TIME.has(one.scheduler) && one.priority === undefined)
+					throw documentError(node, `scheduler '${one.scheduler}' needs attribute 'priority'`);
 			value.vcpupin.sort((a, b) => a.vcpu - b.vcpu);
 			value.vcpusched = eachThread(value.vcpusched, "vcpus");
 			value.iothreadsched = eachThread(value.iothreadsched, "iothreads");

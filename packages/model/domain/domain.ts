@@ -50,6 +50,7 @@ export const DOMAIN_TYPES = [
 const fields = {
 	type: attr(oneOf(...DOMAIN_TYPES), {
 		required: true,
+		missing: "INTERNAL_ERROR",
 		code: "CONFIG_UNSUPPORTED",
 		doc: "Hypervisor that runs the guest.",
 	}),
@@ -64,7 +65,7 @@ const fields = {
 		json: { const: true },
 		takes: {},
 	}),
-	name: leaf(nonEmpty, { required: true, code: "NO_NAME", doc: "Name, unique on the host." }),
+	name: leaf(nonEmpty, { required: true, missing: "NO_NAME", code: "NO_NAME", doc: "Name, unique on the host." }),
 	uuid: leaf(uuid, { code: "INTERNAL_ERROR", doc: "UUID, made at random where absent." }),
 	genid,
 	title: leaf(titleText, { doc: "Short description, one line." }),
