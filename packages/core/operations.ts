@@ -74,7 +74,8 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	shutdown: row("virDomainShutdownFlags", 3, AWAKE, "modify", true, "init_control"),
 	reboot: row("virDomainReboot", 3, AWAKE, "modify", true, "init_control"),
 	reset: row("virDomainReset", 0, ACTIVE, "modify", true, "reset"),
-	destroy: row("virDomainDestroyFlags", 3, ACTIVE, "destroy", true, "stop"),
+	// Takes its job itself: what ends QEMU must not wait for who waits for QEMU.
+	destroy: row("virDomainDestroyFlags", 3, ACTIVE, "none", true, "stop"),
 	suspend: row("virDomainSuspend", 0, AWAKE, "suspend", true, "suspend"),
 	resume: row("virDomainResume", 0, { ...AWAKE, running: RUNNING }, "modify", true, "suspend"),
 	pmSuspend: row("virDomainPMSuspendForDuration", 0, ACTIVE, "modify", true, "pm_control"),

@@ -1,0 +1,177 @@
+// Storing definitions and removing them, their names, and which of them start with the host.
+
+import { existsSync, rmSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { VirtError } from "@virtkit/base/errors";
+import type { DomainOperations } from "@virtkit/core/domain-operations";
+import { systemError } from "@virtkit/host/system-error";
+import { Definition } from "../domain/definition.ts";
+import type { QemuDomain } from "../domain/domain.ts";
+import type { AutostartKind } from "../domain/store.ts";
+import type { Driver } from "../driver-context.ts";
+import { logFileOf } from "../lifecycle/guest-log.ts";
+import { managedSaveFile } from "../save/managed-save.ts";
+import { readDefinition } from "./read-definition.ts";
+
+/** VIR_DOMAIN_DEFINE_VALIDATE. */
+const VALIDATE = 1;
+
+/** virDomainUndefineFlagsValues. */
+const UNDEFINE_FLAG = {
+	managedSave: 1,
+	snapshotsMetadata: 2,
+	nvram: 4,
+	keepNvram: 8,
+	checkpointsMetadata: 16,
+	tpm: 32,
+	keepTpm: 64,
+} as const;
+
+/** Stores the definition that `xml` spells: of a new domain, or in place of what is stored of a known one. */
+export async function defineDomain(driver: Driver, xml: string, flags: number): Promise<QemuDomain> {
+	const def = await readDefinition(driver, xml, (flags & VALIDATE) !== 0);
+	const identity = { name: def.name, uuid: def.uuid ?? "" };
+	const known = driver.domains.match(identity);
+	const domain = known ?? driver.domains.add(identity);
+	const definition = new Definition(def);
+	domain.setConfig(definition);
+	try {
+		await driver.store.save(definition);
+	} catch (error) {
+		// What was stored before still is: it is read again when it is wanted.
+		domain.setConfig(undefined);
+		if (known === undefined && domain.run === undefined) driver.domains.remove(domain);
+		throw error;
+	}
+	domain.persistent = true;
+	domain.stored = false;
+	driver.domains.keep(domain);
+	driver.lifecycle(domain.ref, { event: "defined", detail: known ? "updated" : "added" });
+	return domain;
+}
+
+async function undefine(driver: Driver, domain: QemuDomain, flags: number): Promise<void> {
+	refuseContradictions(flags);
+	if (!domain.persistent) throw new VirtError("OPERATION_INVALID", "cannot undefine transient domain");
+	removeManagedSave(driver, domain, flags);
+	removeNvram(domain, flags);
+	const running = domain.run !== undefined;
+	if (!running) domain.removing = true;
+	try {
+		await driver.store.remove(domain.name);
+	} catch (error) {
+		domain.removing = false;
+		throw error;
+	}
+	domain.autostart = false;
+	domain.autostartOnce = false;
+	driver.lifecycle(domain.ref, { event: "undefined", detail: "removed" });
+	domain.persistent = false;
+	domain.setConfig(undefined);
+	if (!running) driver.domains.remove(domain);
+}
+
+function refuseContradictions(flags: number): void {
+	if (flags & UNDEFINE_FLAG.nvram && flags & UNDEFINE_FLAG.keepNvram)
+		throw new VirtError("OPERATION_INVALID", "cannot both keep and delete nvram");
+	if (flags & UNDEFINE_FLAG.tpm && flags & UNDEFINE_FLAG.keepTpm)
+		throw new VirtError("OPERATION_INVALID", "cannot both keep and delete TPM");
+}
+
+function removeManagedSave(driver: Driver, domain: QemuDomain, flags: number): void {
+	const file = managedSaveFile(driver, domain.name);
+	if (!existsSync(file)) return;
+	if (!(flags & UNDEFINE_FLAG.managedSave))
+		throw new VirtError("OPERATION_INVALID", "Refusing to undefine while domain managed save image exists");
+	try {
+		unlinkSync(file);
+	} catch (cause) {
+		throw new VirtError("INTERNAL_ERROR", "Failed to remove domain managed save image", { cause });
+	}
+}
+
+function removeNvram(domain: QemuDomain, flags: number): void {
+	const path = nvramPathOf(domain);
+	if (path === undefined || !existsSync(path)) return;
+	if (flags & UNDEFINE_FLAG.nvram) {
+		try {
+			unlinkSync(path);
+		} catch (error) {
+			throw systemError(`failed to remove nvram: ${path}`, error);
+		}
+	} else if (!(flags & UNDEFINE_FLAG.keepNvram))
+		throw new VirtError("OPERATION_INVALID", "cannot undefine domain with nvram");
+}
+
+/** A definition too broken to be read has no variables that could be known. */
+function nvramPathOf(domain: QemuDomain): string | undefined {
+	try {
+		return domain.config.def.os.nvram?.path;
+	} catch {
+		return undefined;
+	}
+}
+
+async function rename(driver: Driver, domain: QemuDomain, name: string): Promise<void> {
+	refuseRename(driver, domain, name);
+	const old = domain.ref;
+	const def = domain.config.copy();
+	def.name = name;
+	const definition = new Definition(def);
+	// The new name is taken from here on, so that nobody else gets it while the file is being written.
+	driver.domains.rename(domain, name);
+	try {
+		await driver.store.save(definition);
+		for (const kind of ["always", "once"] as const)
+			if (startsWithHost(domain, kind)) driver.store.setAutostart(name, kind, true);
+	} catch (error) {
+		driver.domains.rename(domain, old.name);
+		await driver.store.remove(name).catch(() => undefined);
+		throw error;
+	}
+	domain.setConfig(definition);
+	await driver.store.remove(old.name);
+	rmSync(logFileOf(driver, old.name), { force: true });
+	driver.lifecycle(old, { event: "undefined", detail: "renamed" });
+	driver.lifecycle(domain.ref, { event: "defined", detail: "renamed" });
+}
+
+function refuseRename(driver: Driver, domain: QemuDomain, name: string): void {
+	if (!domain.persistent) throw new VirtError("OPERATION_INVALID", "cannot rename a transient domain");
+	if (existsSync(managedSaveFile(driver, domain.name)))
+		throw new VirtError("OPERATION_INVALID", "domain with a managed saved state can't be renamed");
+	if (name === domain.name) throw new VirtError("OPERATION_INVALID", "Can't rename domain to itself");
+	if (name === "") throw new VirtError("INVALID_ARG", "the new name of a domain cannot be empty");
+	if (driver.domains.byName(name))
+		throw new VirtError("OPERATION_INVALID", `domain with name '${name}' already exists`);
+	if (name.includes("/") || name.includes("\n") || name === "." || name === "..")
+		throw new VirtError("XML_ERROR", `name ${name} cannot contain '/'`);
+	if (existsSync(join(driver.store.fileOf(name))))
+		throw new VirtError("OPERATION_INVALID", `'${driver.store.fileOf(name)}' is in the way of the new name`);
+}
+
+const startsWithHost = (domain: QemuDomain, kind: AutostartKind): boolean =>
+	kind === "always" ? domain.autostart : domain.autostartOnce;
+
+function setAutostart(driver: Driver, domain: QemuDomain, kind: AutostartKind, on: boolean): void {
+	if (!domain.persistent) throw new VirtError("OPERATION_INVALID", "cannot set autostart for transient domain");
+	driver.store.setAutostart(domain.name, kind, on);
+	if (kind === "always") domain.autostart = on;
+	else domain.autostartOnce = on;
+}
+
+type DefineOperations = Pick<
+	DomainOperations<QemuDomain>,
+	"undefine" | "rename" | "getAutostart" | "setAutostart" | "getAutostartOnce" | "setAutostartOnce"
+>;
+
+export function defineOperations(driver: Driver): DefineOperations {
+	return {
+		undefine: (domain, flags) => undefine(driver, domain, flags),
+		rename: (domain, name) => rename(driver, domain, name),
+		getAutostart: (domain) => domain.autostart,
+		setAutostart: (domain, on) => setAutostart(driver, domain, "always", on),
+		getAutostartOnce: (domain) => domain.autostartOnce,
+		setAutostartOnce: (domain, on) => setAutostart(driver, domain, "once", on),
+	};
+}

@@ -1,0 +1,45 @@
+// All domains of the driver, as front-ends find, list, define and create them.
+
+import { existsSync } from "node:fs";
+import { VirtError } from "@virtkit/base/errors";
+import type { DomainCollection } from "@virtkit/core/domain-operations";
+import { domainToNative } from "../command-line/native.ts";
+import type { QemuDomain } from "../domain/domain.ts";
+import type { Driver } from "../driver-context.ts";
+import { createDomain } from "../lifecycle/start-operations.ts";
+import { managedSaveFile } from "../save/managed-save.ts";
+import { defineDomain } from "./define-operations.ts";
+import { readDefinition } from "./read-definition.ts";
+
+/** libvirt's name of QEMU's command line as a format. */
+const NATIVE_FORMAT = "qemu-argv";
+
+export function domainCollection(driver: Driver): DomainCollection<QemuDomain> {
+	const { domains } = driver;
+	return {
+		all: () => domains.all(),
+		byUuid: (uuid) => domains.byUuid(uuid),
+		byName: (name) => domains.byName(name),
+		byId: (id) => domains.byId(id),
+		define: (xml, flags) => defineDomain(driver, xml, flags),
+		create: (xml, flags, context) => createDomain(driver, xml, flags, context),
+		restore: () => unsupported("virDomainRestoreParams"),
+		saveImageXml: () => unsupported("virDomainSaveImageGetXMLDesc"),
+		defineSaveImageXml: () => unsupported("virDomainSaveImageDefineXML"),
+		xmlToNative: (format, xml) => toNative(driver, format, xml),
+		xmlFromNative: () => unsupported("virConnectDomainXMLFromNative"),
+		hasManagedSave: (domain) => existsSync(managedSaveFile(driver, domain.name)),
+		hasSnapshots: () => false,
+		hasCheckpoints: () => false,
+	};
+}
+
+function unsupported(api: string): never {
+	throw new VirtError("NO_SUPPORT", api);
+}
+
+async function toNative(driver: Driver, format: string, xml: string): Promise<string> {
+	if (format !== NATIVE_FORMAT) throw new VirtError("INVALID_ARG", `unsupported config type ${format}`);
+	const def = await readDefinition(driver, xml, false);
+	return driver.host.withEmulators(() => domainToNative(def, driver.host));
+}

@@ -1,0 +1,32 @@
+// Finds the device of a definition that QEMU means by an id, a QOM path or a block node.
+
+import { type DiskDef, isEmptySource } from "@virtkit/model/domain/disk";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import { formatNode, imageChain, storageNode } from "../devices/disk-image.ts";
+
+/** The id in a device's QOM path: /machine/peripheral/ID, and whatever lies below. */
+export function idOfPath(path: string): string | undefined {
+	return /^\/machine\/peripheral\/([^/]+)/.exec(path)?.[1];
+}
+
+/** The disk whose device has this id (or QOM path), or one of whose images is this block node. */
+export function findDisk(def: DomainDef, device: string, node?: string): DiskDef | undefined {
+	const id = device.startsWith("/") ? idOfPath(device) : device;
+	const { disks } = def.devices;
+	if (id) {
+		const found = disks.find(({ alias }) => alias !== undefined && (alias === id || `drive-${alias}` === id));
+		if (found) return found;
+	}
+	if (node === undefined) return undefined;
+	return disks.find((disk) =>
+		imageChain(disk).some((image) => formatNode(image) === node || storageNode(image) === node),
+	);
+}
+
+/** The path, or what else names the disk's image, as libvirt tells it; "" for none. */
+export function sourcePathOf({ source, type }: DiskDef): string {
+	if (source === undefined || isEmptySource(source)) return "";
+	return (
+		(type === "block" ? source.dev : type === "dir" ? source.dir : type === "network" ? source.name : source.file) ?? ""
+	);
+}

@@ -1,0 +1,103 @@
+// One run of a guest, from the first thing made for it to the last thing removed: its process, monitor, files and live definition.
+
+import type { UndoStack } from "@virtkit/base/undo-stack";
+import type { STATE_REASON } from "@virtkit/core/domain-state";
+import type { GuestCgroups } from "@virtkit/host/cgroup/tree";
+import type { ProcessIdentity } from "@virtkit/host/process";
+import type { QmpClient } from "@virtkit/qmp/client";
+import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
+import type { GuestPaths } from "../devices/entry.ts";
+import type { Definition } from "./definition.ts";
+
+export type PausedReason = keyof (typeof STATE_REASON)["paused"];
+export type RunningReason = keyof (typeof STATE_REASON)["running"];
+
+/** How far a run is. A run that is `ending` is torn down by one who does it to the end; others wait for `ended`. */
+export type RunPhase = "starting" | "up" | "ending" | "ended";
+
+export interface RunOptions {
+	readonly id: number;
+	readonly definition: Definition;
+	readonly caps: EmulatorCapabilities;
+	readonly paths: GuestPaths;
+	readonly statusFile: string;
+	readonly resources: UndoStack;
+	/** Of a run taken over, whose definition may have moved on; the definition's own where absent. */
+	readonly initialClockAdjustment?: number | undefined;
+}
+
+/** See the opening sentence. */
+export class Run {
+	readonly id: number;
+	readonly live: Definition;
+	readonly caps: EmulatorCapabilities;
+	readonly paths: GuestPaths;
+	readonly statusFile: string;
+	/** Everything made for the run; disposing it takes it all back, last first. */
+	readonly resources: UndoStack;
+	phase: RunPhase = "starting";
+	process: ProcessIdentity | undefined;
+	cgroups: GuestCgroups | undefined;
+	/** Linux thread ids of the vCPUs, by number; absent where a vCPU is offline. */
+	readonly vcpuThreads = new Map<number, number>();
+	/** Linux thread ids of the I/O threads, by number. */
+	readonly iothreadThreads = new Map<number, number>();
+	/** Why the guest stops when QEMU says next that it did. */
+	pausedReason: PausedReason = "unknown";
+	/** Why it runs when QEMU says next that it does. */
+	runningReason: RunningReason = "unpaused";
+	/** The shutdown under way is one half of a reboot: the machine is reset after it. */
+	fakeReboot = false;
+	/** QEMU stands still after such a shutdown; nobody is told. */
+	pausedShutdown = false;
+	/** Somebody is ending the process on purpose: that its monitor goes is no news. */
+	beingDestroyed = false;
+	/** virDomainDiskErrorCode of disks that failed, by target: unspecified 1, no space 2. */
+	readonly diskErrors = new Map<string, number>();
+	/** Seconds by which the guest's clock was off at start, where its definition says so. */
+	readonly initialClockAdjustment: number;
+	/** Told the id of each device that QEMU has removed. */
+	readonly deviceDeleted = new Set<(id: string) => void>();
+	/** A program of the guest has the agent's channel open. */
+	agentOpen = false;
+	/** Where in the log this start's own output begins. */
+	logStart = 0;
+	/** Settles when nothing of the run is left. */
+	readonly ended: Promise<void>;
+	readonly #markEnded: () => void;
+	#monitor: QmpClient | undefined;
+
+	constructor(options: RunOptions) {
+		this.id = options.id;
+		this.live = options.definition;
+		this.caps = options.caps;
+		this.paths = options.paths;
+		this.statusFile = options.statusFile;
+		this.resources = options.resources;
+		const { clock } = options.definition.def;
+		this.initialClockAdjustment =
+			options.initialClockAdjustment ?? (clock.offset === "variable" ? clock.adjustment : undefined) ?? 0;
+		const { promise, resolve } = Promise.withResolvers<void>();
+		this.ended = promise;
+		this.#markEnded = resolve;
+	}
+
+	/** The connection to QEMU. Its calls fail once QEMU is gone. */
+	get monitor(): QmpClient {
+		if (this.#monitor === undefined) throw new Error("the monitor is not connected yet");
+		return this.#monitor;
+	}
+
+	set monitor(monitor: QmpClient) {
+		this.#monitor = monitor;
+	}
+
+	get connected(): boolean {
+		return this.#monitor !== undefined;
+	}
+
+	markEnded(): void {
+		this.phase = "ended";
+		this.#markEnded();
+	}
+}

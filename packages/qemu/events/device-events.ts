@@ -1,0 +1,90 @@
+// Events of devices: trays, balloon, clock, channels, unplugged devices, write thresholds.
+
+import { GUEST_AGENT_CHANNEL } from "@virtkit/model/domain/channel";
+import { findDisk, idOfPath, sourcePathOf } from "../domain/find-device.ts";
+import { agentChannelChanged } from "../agent/agent.ts";
+import { saveStatus } from "../lifecycle/status-file.ts";
+import { formatNode, topImage } from "../devices/disk-image.ts";
+import type { EventHandlers } from "./handler.ts";
+
+/** virConnectDomainEventTrayChangeReason. */
+const TRAY = { open: 0, closed: 1 } as const;
+
+export const deviceEvents: EventHandlers = {
+	DEVICE_TRAY_MOVED({ driver, domain, run }, data) {
+		const disk = findDisk(run.live.def, data.id || data.device);
+		if (!disk) return;
+		const tray = data["tray-open"] ? "open" : "closed";
+		driver.emit("tray-change", domain.ref, { device: disk.alias ?? "", reason: TRAY[tray] });
+		if (tray === "open") disk.target.tray = "open";
+		else delete disk.target.tray;
+		run.live.changed();
+		saveStatus(driver, domain);
+	},
+
+	BALLOON_CHANGE({ driver, domain, run }, { actual }) {
+		const kib = Math.ceil(actual / 1024);
+		driver.emit("balloon-change", domain.ref, { actual: BigInt(kib) });
+		run.live.def.currentMemory = kib;
+		run.live.changed();
+		saveStatus(driver, domain);
+	},
+
+	RTC_CHANGE({ driver, domain, run }, { offset }) {
+		const { clock } = run.live.def;
+		let seconds = offset;
+		if (clock.offset === "variable") {
+			// QEMU counts from where the clock stood at start.
+			seconds += run.initialClockAdjustment;
+			clock.adjustment = seconds;
+			run.live.changed();
+			saveStatus(driver, domain);
+		}
+		driver.emit("rtc-change", domain.ref, { offset: BigInt(seconds) });
+	},
+
+	VSERPORT_CHANGE({ driver, domain, run }, { id, open }) {
+		const channel = run.live.def.devices.channels.find(({ alias }) => alias === id);
+		if (channel?.target.type !== "virtio") return;
+		channel.target.state = open ? "connected" : "disconnected";
+		run.live.changed();
+		saveStatus(driver, domain);
+		if (channel.target.name !== GUEST_AGENT_CHANNEL) return;
+		agentChannelChanged(driver, domain, run, open);
+		driver.emit("agent-lifecycle", domain.ref, { state: open ? 1 : 2, reason: 2 });
+	},
+
+	DEVICE_DELETED({ driver, domain, run }, { device, path }) {
+		const id = device ?? idOfPath(path);
+		if (id !== undefined) for (const told of run.deviceDeleted) told(id);
+		driver.log.debug(`device ${id ?? path} of '${domain.name}' is gone`);
+	},
+
+	DEVICE_UNPLUG_GUEST_ERROR({ driver, domain }, { device, path }) {
+		driver.emit("device-removal-failed", domain.ref, { device: device ?? idOfPath(path) ?? path });
+	},
+
+	MEM_UNPLUG_ERROR({ driver, domain }, { device }) {
+		driver.emit("device-removal-failed", domain.ref, { device });
+	},
+
+	MEMORY_DEVICE_SIZE_CHANGE({ driver, domain }, { id, size }) {
+		if (id !== undefined) driver.emit("memory-device-size-change", domain.ref, { alias: id, size: BigInt(size) });
+	},
+
+	BLOCK_WRITE_THRESHOLD({ driver, domain, run }, data) {
+		const node = data["node-name"];
+		const disk = findDisk(run.live.def, "", node);
+		if (!disk) return;
+		const isTop = formatNode(topImage(disk)) === node;
+		const common = {
+			path: sourcePathOf(disk) || undefined,
+			threshold: BigInt(data["write-threshold"]),
+			excess: BigInt(data["amount-exceeded"]),
+		};
+		const { dev = "" } = disk.target;
+		if (isTop) driver.emit("block-threshold", domain.ref, { device: dev, ...common });
+		const index = disk.source?.index;
+		if (index !== undefined) driver.emit("block-threshold", domain.ref, { device: `${dev}[${index}]`, ...common });
+	},
+};

@@ -1,0 +1,83 @@
+// Events that move a guest between its states: it stops, goes on, shuts down, is reset, sleeps and wakes.
+
+import type { Lifecycle } from "@virtkit/core/events";
+import type { PausedReason } from "../domain/run.ts";
+import { saveStatus } from "../lifecycle/status-file.ts";
+import { shutDownOrReboot } from "../lifecycle/fake-reboot.ts";
+import type { EventHandlers, EventSource } from "./handler.ts";
+
+type Suspended = Extract<Lifecycle, { event: "suspended" }>["detail"];
+
+/** The event's detail for each reason to pause; `paused` for those that are not here. */
+const SUSPENDED: Partial<Record<PausedReason, Suspended>> = {
+	migration: "migrated",
+	ioerror: "ioerror",
+	watchdog: "watchdog",
+	"from-snapshot": "from-snapshot",
+	postcopy: "postcopy",
+	"postcopy-failed": "postcopy-failed",
+	"api-error": "api-error",
+};
+
+/** The detail of a suspended event for a reason to pause. */
+export const suspendedDetail = (reason: PausedReason): Suspended => SUSPENDED[reason] ?? "paused";
+
+export const lifecycleEvents: EventHandlers = {
+	STOP({ driver, domain, run }) {
+		const reason = run.pausedReason;
+		run.pausedReason = "unknown";
+		// A shutdown that is half of a reboot pauses too; nobody is to see it.
+		if (domain.stateName !== "running" || run.pausedShutdown || run.beingDestroyed) return;
+		domain.setState({ state: "paused", reason });
+		driver.lifecycle(domain.ref, { event: "suspended", detail: suspendedDetail(reason) });
+		saveStatus(driver, domain);
+	},
+
+	RESUME({ driver, domain, run }) {
+		const reason = run.runningReason;
+		run.runningReason = "unpaused";
+		if (domain.stateName === "running") return;
+		domain.setState({ state: "running", reason });
+		driver.lifecycle(domain.ref, { event: "resumed", detail: reason === "migrated" ? "migrated" : "unpaused" });
+		saveStatus(driver, domain);
+	},
+
+	SHUTDOWN({ driver, domain, run }, { guest }) {
+		// QEMU tells of its own end too, when it is ended on purpose.
+		if (domain.stateName === "shutdown" || run.beingDestroyed) return;
+		if (run.fakeReboot || run.live.def.on_poweroff === "restart") {
+			run.pausedShutdown = true;
+		} else {
+			domain.setState({ state: "shutdown", reason: "unknown" });
+			driver.lifecycle(domain.ref, { event: "shutdown", detail: guest ? "guest" : "host" });
+			saveStatus(driver, domain);
+		}
+		shutDownOrReboot(driver, domain, run);
+	},
+
+	RESET({ driver, domain, run }) {
+		if (domain.state.state === "paused" && domain.state.reason === "starting-up") return;
+		driver.emit("reboot", domain.ref, {});
+		run.fakeReboot = false;
+		saveStatus(driver, domain);
+	},
+
+	SUSPEND: (source) => sleep(source, "memory"),
+	SUSPEND_DISK: (source) => sleep(source, "disk"),
+
+	WAKEUP({ driver, domain }) {
+		driver.emit("pmwakeup", domain.ref, { reason: 0 });
+		if (domain.stateName !== "pmsuspended") return;
+		domain.setState({ state: "running", reason: "wakeup" });
+		driver.lifecycle(domain.ref, { event: "started", detail: "wakeup" });
+		saveStatus(driver, domain);
+	},
+};
+
+function sleep({ driver, domain }: EventSource, where: "memory" | "disk"): void {
+	driver.emit(where === "memory" ? "pmsuspend" : "pmsuspend-disk", domain.ref, { reason: 0 });
+	if (domain.stateName !== "running") return;
+	domain.setState({ state: "pmsuspended", reason: "unknown" });
+	driver.lifecycle(domain.ref, { event: "pmsuspended", detail: where });
+	saveStatus(driver, domain);
+}

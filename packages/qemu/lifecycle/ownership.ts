@@ -1,0 +1,140 @@
+// Lets the user that a guest runs as use the guest's files: changes their owners at start, and gives them back after the last guest.
+
+import { chownSync, closeSync, openSync, readFileSync, type Stats, statSync, unlinkSync } from "node:fs";
+import { writeFileAtomicallySync } from "@virtkit/host/atomic-file";
+import { isErrno, systemError } from "@virtkit/host/system-error";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import { imageChain } from "../devices/disk-image.ts";
+import type { Run } from "../domain/run.ts";
+import type { Driver } from "../driver-context.ts";
+import type { RunAs } from "../user-ids.ts";
+
+/** A file that the guest's QEMU opens. */
+interface UsedFile {
+	readonly path: string;
+	readonly write: boolean;
+	/** QEMU makes it where it is not there; in a folder that it cannot write to, so it is made beforehand. */
+	readonly create?: boolean;
+}
+
+interface Owner {
+	readonly uid: number;
+	readonly gid: number;
+}
+
+/** Whose files are lent to guests, and to how many of them. */
+const LENT = new Map<string, { readonly owner: Owner; guests: number }>();
+
+const EXECUTE = 1;
+const WRITE = 2;
+const READ = 4;
+
+/** Where a run notes whose its files were, for a daemon started anew. */
+const noteOf = (run: Run): string => `${run.statusFile.replace(/\.xml$/, "")}.owners`;
+
+/** Gives the guest's files to who it runs as, as far as it needs. */
+export function giveFiles(driver: Driver, run: Run): void {
+	const { runAs } = driver;
+	if (runAs === undefined || !driver.settings.dynamicOwnership || !isConfinedByOwner(run.live.def)) return;
+	const lent = new Map<string, Owner>();
+	for (const file of usedFiles(run.live.def)) {
+		const stat = statFile(file);
+		if (stat && !mayUse(stat, runAs, file.write)) lent.set(file.path, LENT.get(file.path)?.owner ?? stat);
+	}
+	if (lent.size === 0) return;
+	// Noted before it is done, so that whatever happens in between can be given back.
+	const note = [...lent].map(([path, { uid, gid }]) => ({ path, uid, gid }));
+	writeFileAtomicallySync(noteOf(run), JSON.stringify(note));
+	lend(driver, run, note);
+	for (const { path } of note) {
+		try {
+			chownSync(path, runAs.uid, runAs.gid);
+		} catch (error) {
+			throw systemError(`unable to set user and group to '${runAs.uid}:${runAs.gid}' on '${path}'`, error);
+		}
+	}
+}
+
+/** Takes over the files that a former daemon gave to the run. */
+export function adoptFiles(driver: Driver, run: Run): void {
+	try {
+		lend(driver, run, JSON.parse(readFileSync(noteOf(run), "utf8")) as (Owner & { path: string })[]);
+	} catch (error) {
+		if (!isErrno(error, "ENOENT")) throw error;
+	}
+}
+
+function lend(driver: Driver, run: Run, files: readonly (Owner & { readonly path: string })[]): void {
+	for (const { path, uid, gid } of files) {
+		const known = LENT.get(path) ?? { owner: { uid, gid }, guests: 0 };
+		known.guests++;
+		LENT.set(path, known);
+	}
+	run.resources.defer("the owners of the guest's files", () => {
+		for (const { path } of files) giveBack(driver, path);
+		unlinkSync(noteOf(run));
+	});
+}
+
+function giveBack(driver: Driver, path: string): void {
+	const known = LENT.get(path);
+	if (known === undefined || --known.guests > 0) return;
+	LENT.delete(path);
+	try {
+		chownSync(path, known.owner.uid, known.owner.gid);
+	} catch (error) {
+		if (!isErrno(error, "ENOENT")) driver.log.warn(`cannot give '${path}' back to its owner`, { error });
+	}
+}
+
+/** False where the definition forbids changing owners. */
+function isConfinedByOwner({ seclabel }: DomainDef): boolean {
+	const own = seclabel.find(({ model }) => model === undefined || model === "dac");
+	return own === undefined || (own.type !== "none" && own.relabel !== false);
+}
+
+function usedFiles(def: DomainDef): UsedFile[] {
+	const { kernel, initrd, dtb, loader, nvram } = def.os;
+	const readOnly = [kernel, initrd, dtb, loader?.path].filter((path) => path !== undefined);
+	return [
+		...readOnly.map((path) => ({ path, write: false })),
+		...(nvram?.path === undefined ? [] : [{ path: nvram.path, write: true }]),
+		...def.devices.disks.flatMap(diskFiles),
+		...chardevFiles(def),
+	];
+}
+
+function diskFiles(disk: DomainDef["devices"]["disks"][number]): UsedFile[] {
+	return imageChain(disk).flatMap(({ type, source, readonly }) => {
+		const path = type === "file" ? source.file : type === "block" ? source.dev : undefined;
+		const lends = source.seclabels.every((label) => label.relabel !== false);
+		return path === undefined || !lends ? [] : [{ path, write: !readonly }];
+	});
+}
+
+function chardevFiles({ devices: { serials, parallels, consoles, channels } }: DomainDef): UsedFile[] {
+	return [...serials, ...parallels, ...consoles, ...channels].flatMap(({ type, source, log }) => [
+		...(type === "file" && source?.path !== undefined ? [{ path: source.path, write: true, create: true }] : []),
+		...(type === "dev" && source?.path !== undefined ? [{ path: source.path, write: true }] : []),
+		...(log?.file !== undefined ? [{ path: log.file, write: true, create: true }] : []),
+	]);
+}
+
+/** A file that is not there is left to QEMU to complain about. */
+function statFile({ path, create }: UsedFile): Stats | undefined {
+	try {
+		if (create) closeSync(openSync(path, "a", 0o600));
+		return statSync(path);
+	} catch {
+		return undefined;
+	}
+}
+
+/** Whether the file's mode lets that user use it as it is. */
+function mayUse({ mode, uid, gid }: Stats, runAs: RunAs, write: boolean): boolean {
+	const wanted = READ | (write ? WRITE : 0);
+	const groups = [runAs.gid, ...runAs.supplementaryGroups];
+	const shift = uid === runAs.uid ? 6 : groups.includes(gid) ? 3 : 0;
+	const bits = (mode >> shift) & (READ | WRITE | EXECUTE);
+	return (bits & wanted) === wanted;
+}

@@ -1,0 +1,142 @@
+// Starts a guest: everything made for it in order, each step taken back when a later one fails.
+
+import { join } from "node:path";
+import { toVirtError, type VirtError } from "@virtkit/base/errors";
+import { UndoStack } from "@virtkit/base/undo-stack";
+import type { CallContext } from "@virtkit/core/domain-operations";
+import { isAlive, waitForExit } from "@virtkit/host/process";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import type { CommandLine } from "../command-line/command-line.ts";
+import { shortName } from "../command-line/memory-backend.ts";
+import { prepareDomain } from "../command-line/prepare.ts";
+import { contextOf } from "../defaults/complete.ts";
+import { Definition } from "../domain/definition.ts";
+import type { QemuDomain } from "../domain/domain.ts";
+import { type PausedReason, Run, type RunningReason } from "../domain/run.ts";
+import type { Driver } from "../driver-context.ts";
+import { autodestroyWith } from "./autodestroy.ts";
+import { endRun } from "./end.ts";
+import { guestOutputError, logFileOf } from "./guest-log.ts";
+import { giveFiles } from "./ownership.ts";
+import { enterGroup, launch } from "./launch.ts";
+import { connectMonitor } from "./monitor.ts";
+import { choosePorts } from "./ports.ts";
+import { makeNvram } from "./nvram.ts";
+import { setUp } from "./set-up.ts";
+import { createStatusFile, saveStatus, saveStatusNow } from "./status-file.ts";
+import { tuneEmulator, tuneThreads } from "./tuning.ts";
+import { createWorkFolders } from "./work-folder.ts";
+
+/** How a guest is started. */
+export interface StartRequest {
+	/** The definition, which becomes the run's own. */
+	readonly definition: DomainDef;
+	/** Leave the guest paused, for this reason. */
+	readonly paused?: PausedReason | undefined;
+	readonly runningReason?: RunningReason;
+	/** The guest ends when this caller's connection does. */
+	readonly autodestroy?: CallContext | undefined;
+	/** Firmware variables are made anew. */
+	readonly resetNvram?: boolean;
+	/** For a guest that goes on from a saved state. */
+	readonly incoming?: IncomingState | undefined;
+}
+
+/** A saved state to go on from. */
+export interface IncomingState {
+	/** Adds what QEMU is to be started with: `-incoming defer`. */
+	extend(command: CommandLine): void;
+	/** Loads the state; QEMU is up, the guest stands still. */
+	load(run: Run): Promise<void>;
+}
+
+/** Starts the guest. The caller holds the domain's job; events of the start are the caller's to tell. Leaves nothing where it fails. */
+export async function startRun(driver: Driver, domain: QemuDomain, request: StartRequest): Promise<Run> {
+	const run = beginRun(driver, domain, request.definition);
+	try {
+		await bringUp(driver, domain, run, request);
+		return run;
+	} catch (thrown) {
+		const error = await explain(run, thrown);
+		await endRun(driver, domain, run, "failed");
+		throw error;
+	}
+}
+
+/** The run as far as memory goes: from now on the domain has a number, and is paused because it starts. */
+function beginRun(driver: Driver, domain: QemuDomain, def: DomainDef): Run {
+	const { paths } = driver;
+	const id = driver.domains.nextId();
+	def.id = id;
+	const name = shortName(def);
+	const work = join(paths.lib, `domain-${name}`);
+	const run = new Run({
+		id,
+		definition: new Definition(def),
+		caps: driver.host.emulatorAt(def.devices.emulator ?? ""),
+		paths: {
+			work,
+			monitor: join(work, "monitor.sock"),
+			channels: join(paths.channels, name),
+			log: logFileOf(driver, domain.name),
+		},
+		statusFile: join(paths.status, `${domain.name}.xml`),
+		resources: new UndoStack(),
+	});
+	domain.run = run;
+	driver.domains.bindId(id, domain);
+	domain.setState({ state: "paused", reason: "starting-up" });
+	return run;
+}
+
+async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: StartRequest): Promise<void> {
+	createStatusFile(domain, run);
+	if (request.autodestroy) autodestroyWith(driver, domain, run, request.autodestroy);
+	const context = contextOf(run.live.def, driver.host, false);
+	choosePorts(driver, run);
+	prepareDomain(context);
+	const masterKey = createWorkFolders(driver, run);
+	makeNvram(driver, run, request.resetNvram === true);
+	giveFiles(driver, run);
+	await launch(driver, run, { context, masterKey, descriptors: new Map(), extend: request.incoming?.extend });
+	connectMonitor(driver, domain, run);
+	// QEMU boots; all that needs only its process is done meanwhile.
+	await Promise.all([
+		setUp(run),
+		enterGroup(driver, run, domain.name).then(() => tuneEmulator(driver, run)),
+		saveStatusNow(domain, run),
+	]);
+	await tuneThreads(driver, run);
+	await request.incoming?.load(run);
+	await letGo(driver, domain, run, request);
+}
+
+/** The guest runs, or stands still because that was asked for. */
+async function letGo(driver: Driver, domain: QemuDomain, run: Run, request: StartRequest): Promise<void> {
+	if (request.paused === undefined) {
+		run.runningReason = request.runningReason ?? "booted";
+		await run.monitor.execute("cont");
+		run.phase = "up";
+		saveStatus(driver, domain);
+	} else {
+		run.phase = "up";
+		domain.setState({ state: "paused", reason: request.paused });
+		await saveStatusNow(domain, run);
+	}
+	// Whoever ended QEMU between its last answer and now found a start under way.
+	if (run.monitor.loss) throw run.monitor.loss;
+}
+
+/** The error that a failed start ends in: what QEMU said, where QEMU is gone. */
+async function explain(run: Run, thrown: unknown): Promise<VirtError> {
+	const error = toVirtError(thrown);
+	if (run.process === undefined || !run.connected) return error;
+	if (run.monitor.loss === undefined && isAlive(run.process)) return error;
+	// The socket closes before the process is gone, and its last words may be on their way.
+	await waitForExit(run.process, 1000);
+	if (run.beingDestroyed && error.code !== "INTERNAL_ERROR") return error;
+	const what = isAlive(run.process)
+		? "qemu unexpectedly closed the monitor"
+		: "process exited while connecting to monitor";
+	return guestOutputError(run, what, error);
+}
