@@ -6,7 +6,11 @@ import { controller } from "../devices/controller.ts";
 import { disk } from "../devices/disk.ts";
 import type { DeviceEntry } from "../devices/entry.ts";
 import { filesystem } from "../devices/filesystem.ts";
+import { input } from "../devices/input.ts";
+import { memballoon } from "../devices/memballoon.ts";
 import { COMPLETED } from "../devices/registry.ts";
+import { video } from "../devices/video.ts";
+import { watchdog } from "../devices/watchdog.ts";
 
 export type AddressedEntry = DeviceEntry<DeviceInfo>;
 
@@ -38,13 +42,21 @@ export const PCI_STEPS: readonly PciStep[] = [
 	// interface, sound
 	{ entry: controller, only: (device) => !isPci(device) },
 	{ entry: disk },
-	// hostdev, memballoon, rng, watchdog, video, shmem, input, serial, iommu, vsock, memory
+	// hostdev,
+	{ entry: memballoon },
+	// rng,
+	{ entry: watchdog },
+	{ entry: video },
+	// shmem,
+	{ entry: input },
+	// serial, iommu, vsock, memory
 ];
 
 /** Kinds that a chipset has slots for: counted before its own functions, and after them. */
 export const CHIPSET_BEFORE: readonly AddressedEntry[] = [controller];
 export const CHIPSET_AFTER: readonly AddressedEntry[] = [
-	// video, sound
+	video,
+	// sound
 ];
 
 /** USB hubs, and how one more is added. */
@@ -57,7 +69,8 @@ export const USB_STEPS: readonly AddressedEntry[] = [
 	// hostdev
 	disk,
 	controller,
-	// input, serial, sound, redirdev
+	input,
+	// serial, sound, redirdev
 ];
 
 /** Order in which ports of virtio-serial controllers are given out. */

@@ -9,7 +9,12 @@ import { floppyController } from "./disk-build.ts";
 import { numberImages } from "./disk-image.ts";
 import type { DeviceEntry, DomainStep } from "./entry.ts";
 import { filesystem } from "./filesystem.ts";
+import { addMachineInputs, addUsbInputs, input } from "./input.ts";
 import { checkIOThreads } from "./iothread.ts";
+import { addDefaultMemballoon, memballoon } from "./memballoon.ts";
+import { addMachinePanic, panic } from "./panic.ts";
+import { settleVideos, video } from "./video.ts";
+import { watchdog } from "./watchdog.ts";
 
 /** Any kind's entry, seen without its type of definition. */
 export type AnyEntry = DeviceEntry<object>;
@@ -17,19 +22,28 @@ export type AnyEntry = DeviceEntry<object>;
 /** Order in which devices are completed and checked (libvirt's device iteration). */
 export const COMPLETED: readonly AnyEntry[] = [
 	disk,
-	// interface, sound, hostdev, video,
+	// interface, sound, hostdev,
+	video,
 	controller,
-	// smartcard, serial, parallel, channel, console, input,
+	// smartcard, serial, parallel, channel, console,
+	input,
 	filesystem,
-	// watchdog, memballoon, rng, nvram, hub, shmem, tpm, panic, memory, redirdev, iommu, vsock, graphics, audio, lease
+	watchdog,
+	memballoon,
+	// rng, nvram, hub, shmem, tpm,
+	panic,
+	// memory, redirdev, iommu, vsock, graphics, audio, lease
 ];
 
 /** Devices the driver gives a guest that names none (libvirt's qemuDomainDefAddDefaultDevices), before any is completed. */
 export const DEFAULT_DEVICES: readonly DomainStep[] = [
 	({ def }) => assignControllerIndexes(def),
-	// inputs (ps2)
+	addMachineInputs,
 	addMachineControllers,
-	// memballoon, inputs (usb), panic, audio
+	addDefaultMemballoon,
+	addUsbInputs,
+	addMachinePanic,
+	// audio
 ];
 
 /** Devices that others imply (libvirt's virDomainDefAddImplicitDevices), after all are completed. */
@@ -39,7 +53,7 @@ export const IMPLIED_DEVICES: readonly DomainStep[] = [
 	({ def }) => addDiskControllers(def),
 	// controllers of channels and smartcards
 	completeScsiControllers,
-	// video of graphics
+	settleVideos,
 ];
 
 /** Checks that concern devices of several kinds, before each device is checked. */
@@ -56,12 +70,21 @@ export const BUILT: readonly AnyEntry[] = [
 	disk,
 	filesystem,
 	// interface, smartcard, serial, parallel, channel,
-	// console, tpm, input, audio, graphics, video, sound, watchdog, redirdev, hostdev, memballoon, rng, nvram
+	// console, tpm,
+	input,
+	// audio, graphics,
+	video,
+	// sound,
+	watchdog,
+	// redirdev, hostdev,
+	memballoon,
+	// rng, nvram
 ];
 
 /** Devices whose options come after the sandbox's. */
 export const BUILT_LAST: readonly AnyEntry[] = [
-	// panic, shmem, vsock
+	panic,
+	// shmem, vsock
 ];
 
 /** Makes devices ready for a start, once they have their ids: ports, sockets, secrets, storage nodes. */

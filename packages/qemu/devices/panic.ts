@@ -1,0 +1,67 @@
+// Panic devices, through which a guest says that it crashed.
+
+import type { PanicDef } from "@virtkit/model/domain/panic";
+import { isMachine, isPpc64, isS390, isX86 } from "../machine.ts";
+import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
+import type { DefineContext, DeviceEntry, DomainStep } from "./entry.ts";
+
+/** The way of the machine itself. */
+function machineModel({ def }: DefineContext): NonNullable<PanicDef["model"]> {
+	if (isMachine(def, "pseries")) return "pseries";
+	return isS390(def) ? "s390" : "isa";
+}
+
+/** Models that are no device, with the guests that have them and how the error names those. */
+const VIRTUAL: Readonly<Record<string, readonly [guests: string, has: (context: DefineContext) => boolean]>> = {
+	s390: ["S390 guests support", ({ def }) => isS390(def)],
+	hyperv: ["i686 and x86_64 guests support", ({ def }) => isX86(def)],
+	pseries: ["pSeries guests support", ({ def }) => isMachine(def, "pseries")],
+};
+
+const RULES: readonly DeviceRule<PanicDef>[] = [
+	{
+		broken: ({ model = "isa" }, context) => {
+			const [guests, has] = VIRTUAL[model] ?? [];
+			return has && !has(context) && `only ${guests} panic device of model '${model}'`;
+		},
+	},
+	{
+		broken: ({ model = "isa", address }) =>
+			VIRTUAL[model] !== undefined &&
+			address !== undefined &&
+			`setting the panic device address is not supported for model '${model}'`,
+	},
+	{
+		broken: ({ model }, { caps }) =>
+			model === "isa" && !caps.has("pvpanic") && "the QEMU binary does not support the ISA panic device",
+	},
+	{
+		broken: ({ model, address }) =>
+			model === "isa" &&
+			address !== undefined &&
+			address.type !== "isa" &&
+			"panic is supported only with ISA address type",
+	},
+];
+
+/** Adds the panic device that the machine has anyway. */
+export const addMachinePanic: DomainStep = (context) => {
+	const { def } = context;
+	if (!isS390(def) && !(isPpc64(def) && isMachine(def, "pseries"))) return;
+	const own = machineModel(context);
+	if (!def.devices.panics.some(({ model }) => model === undefined || model === own)) def.devices.panics.push({});
+};
+
+export const panic: DeviceEntry<PanicDef> = {
+	kind: "panic",
+	list: ({ devices }) => devices.panics,
+	alias: (_, index) => `panic${index}`,
+	complete: (device, context) => {
+		device.model ??= machineModel(context);
+	},
+	check: (device, context) => checkDeviceRules(RULES, device, context),
+	build: ({ model, address }, { command }) => {
+		if (model !== "isa") return;
+		command.addDevice({ driver: "pvpanic", ioport: address?.type === "isa" ? address.iobase : undefined });
+	},
+};
