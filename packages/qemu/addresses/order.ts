@@ -9,6 +9,7 @@ import { filesystem } from "../devices/filesystem.ts";
 import { input } from "../devices/input.ts";
 import { memballoon } from "../devices/memballoon.ts";
 import { COMPLETED } from "../devices/registry.ts";
+import { sound } from "../devices/sound.ts";
 import { video } from "../devices/video.ts";
 import { watchdog } from "../devices/watchdog.ts";
 
@@ -39,7 +40,8 @@ const isPci = (device: DeviceInfo): boolean => "type" in device && device.type =
 export const PCI_STEPS: readonly PciStep[] = [
 	{ entry: controller, only: isPci },
 	{ entry: filesystem },
-	// interface, sound
+	// interface,
+	{ entry: sound },
 	{ entry: controller, only: (device) => !isPci(device) },
 	{ entry: disk },
 	// hostdev,
@@ -54,10 +56,7 @@ export const PCI_STEPS: readonly PciStep[] = [
 
 /** Kinds that a chipset has slots for: counted before its own functions, and after them. */
 export const CHIPSET_BEFORE: readonly AddressedEntry[] = [controller];
-export const CHIPSET_AFTER: readonly AddressedEntry[] = [
-	video,
-	// sound
-];
+export const CHIPSET_AFTER: readonly AddressedEntry[] = [video, sound];
 
 /** USB hubs, and how one more is added. */
 export const USB_HUBS: { readonly entry?: AddressedEntry; add(def: DomainDef): void } = {
@@ -70,7 +69,9 @@ export const USB_STEPS: readonly AddressedEntry[] = [
 	disk,
 	controller,
 	input,
-	// serial, sound, redirdev
+	// serial,
+	sound,
+	// redirdev
 ];
 
 /** Order in which ports of virtio-serial controllers are given out. */

@@ -1,6 +1,7 @@
 // Every kind of device the driver knows, in the orders that matter: completing, default devices, command line. Orders of addresses: addresses/order.ts.
 
 import { addDiskControllers, addMachineControllers, assignControllerIndexes } from "../addresses/controllers.ts";
+import { addDefaultAudio, audio } from "./audio.ts";
 import { builtControllers, builtSmartcardReaders, completeScsiControllers, controller } from "./controller.ts";
 import { legacyUsb } from "./controller-build.ts";
 import { refuseDuplicateControllers } from "./controller-check.ts";
@@ -13,6 +14,7 @@ import { addMachineInputs, addUsbInputs, input } from "./input.ts";
 import { checkIOThreads } from "./iothread.ts";
 import { addDefaultMemballoon, memballoon } from "./memballoon.ts";
 import { addMachinePanic, panic } from "./panic.ts";
+import { sound } from "./sound.ts";
 import { settleVideos, video } from "./video.ts";
 import { watchdog } from "./watchdog.ts";
 
@@ -22,7 +24,9 @@ export type AnyEntry = DeviceEntry<object>;
 /** Order in which devices are completed and checked (libvirt's device iteration). */
 export const COMPLETED: readonly AnyEntry[] = [
 	disk,
-	// interface, sound, hostdev,
+	// interface,
+	sound,
+	// hostdev,
 	video,
 	controller,
 	// smartcard, serial, parallel, channel, console,
@@ -32,7 +36,9 @@ export const COMPLETED: readonly AnyEntry[] = [
 	memballoon,
 	// rng, nvram, hub, shmem, tpm,
 	panic,
-	// memory, redirdev, iommu, vsock, graphics, audio, lease
+	// memory, redirdev, iommu, vsock, graphics,
+	audio,
+	// lease
 ];
 
 /** Devices the driver gives a guest that names none (libvirt's qemuDomainDefAddDefaultDevices), before any is completed. */
@@ -43,7 +49,7 @@ export const DEFAULT_DEVICES: readonly DomainStep[] = [
 	addDefaultMemballoon,
 	addUsbInputs,
 	addMachinePanic,
-	// audio
+	addDefaultAudio,
 ];
 
 /** Devices that others imply (libvirt's virDomainDefAddImplicitDevices), after all are completed. */
@@ -72,9 +78,10 @@ export const BUILT: readonly AnyEntry[] = [
 	// interface, smartcard, serial, parallel, channel,
 	// console, tpm,
 	input,
-	// audio, graphics,
+	audio,
+	// graphics,
 	video,
-	// sound,
+	sound,
 	watchdog,
 	// redirdev, hostdev,
 	memballoon,
