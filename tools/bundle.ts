@@ -1,22 +1,12 @@
 // Writes a folder that runs without the repository, npm or a Node of the system's: ./virtkit bundle DIR
 
 import { spawnSync } from "node:child_process";
-import {
-	chmodSync,
-	constants,
-	copyFileSync,
-	cpSync,
-	existsSync,
-	mkdirSync,
-	renameSync,
-	rmSync,
-	writeFileSync,
-} from "node:fs";
+import { chmodSync, constants, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { collectLicenses, packageFolders } from "./bundle/licenses.ts";
-import { ASSETS, NATIVE_PACKAGES, PROGRAMS } from "./bundle/parts.ts";
+import { NATIVE_PACKAGES, PROGRAMS } from "./bundle/parts.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -60,12 +50,6 @@ function copyPackages(lib: string): string[] {
 	return own;
 }
 
-function copyAssets(lib: string): void {
-	for (const { from, to } of ASSETS) {
-		if (existsSync(join(ROOT, from))) cpSync(join(ROOT, from), join(lib, to), { recursive: true });
-	}
-}
-
 /** Runs each program once, so that its compiled code is there from the first start on. */
 function warmUp(folder: string): void {
 	for (const args of [["help"], ["daemon", "--help"]]) {
@@ -80,7 +64,6 @@ async function writeBundle(folder: string): Promise<void> {
 	mkdirSync(join(folder, "bin"), { recursive: true });
 	mkdirSync(join(lib, "compile-cache"), { recursive: true });
 	const sources = [...(await bundlePrograms(lib)), ...copyPackages(lib)];
-	copyAssets(lib);
 	copyFileSync(process.execPath, join(folder, "bin/node"), constants.COPYFILE_FICLONE);
 	copyFileSync(join(ROOT, "tools/bundle/launcher.sh"), join(folder, "virtkit"));
 	for (const program of ["bin/node", "virtkit"]) chmodSync(join(folder, program), 0o755);

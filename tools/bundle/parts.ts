@@ -8,8 +8,3 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
 
 /** npm packages that bring a native binary and find it by their own folder: they are copied, not bundled. */
 export const NATIVE_PACKAGES: readonly string[] = ["koffi"];
-
-/** Folders that programs read at run time, by their place beside the module that reads them. */
-export const ASSETS: readonly { readonly from: string; readonly to: string }[] = [
-	{ from: "packages/testing/guest", to: "guest" },
-];
