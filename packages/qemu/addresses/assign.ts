@@ -1,6 +1,7 @@
 // Address assignment as a whole: every device that the document leaves without a place gets libvirt's.
 
 import type { DefineContext } from "../devices/entry.ts";
+import { assignMemorySlots } from "../devices/memory.ts";
 import { assignPciAddresses } from "./pci-assign.ts";
 import { assignSpaprVioAddresses } from "./spapr-vio.ts";
 import { assignUsbPorts } from "./usb-ports.ts";
@@ -20,4 +21,5 @@ export function assignAddresses(context: DefineContext): void {
 	assignMmioAddresses(context);
 	assignPciAddresses(context);
 	assignUsbPorts(context);
+	assignMemorySlots(context);
 }

@@ -6,11 +6,16 @@ import { controller } from "../devices/controller.ts";
 import { disk } from "../devices/disk.ts";
 import type { DeviceEntry } from "../devices/entry.ts";
 import { filesystem } from "../devices/filesystem.ts";
+import { addHub, hub } from "../devices/hub.ts";
 import { input } from "../devices/input.ts";
+import { iommu } from "../devices/iommu.ts";
 import { memballoon } from "../devices/memballoon.ts";
+import { memory } from "../devices/memory.ts";
+import { nvram } from "../devices/nvram.ts";
 import { COMPLETED } from "../devices/registry.ts";
 import { sound } from "../devices/sound.ts";
 import { video } from "../devices/video.ts";
+import { vsock } from "../devices/vsock.ts";
 import { watchdog } from "../devices/watchdog.ts";
 
 export type AddressedEntry = DeviceEntry<DeviceInfo>;
@@ -51,7 +56,10 @@ export const PCI_STEPS: readonly PciStep[] = [
 	{ entry: video },
 	// shmem,
 	{ entry: input },
-	// serial, iommu, vsock, memory
+	// serial,
+	{ entry: iommu },
+	{ entry: vsock },
+	{ entry: memory },
 ];
 
 /** Kinds that a chipset has slots for: counted before its own functions, and after them. */
@@ -60,7 +68,8 @@ export const CHIPSET_AFTER: readonly AddressedEntry[] = [video, sound];
 
 /** USB hubs, and how one more is added. */
 export const USB_HUBS: { readonly entry?: AddressedEntry; add(def: DomainDef): void } = {
-	add: () => {},
+	entry: hub,
+	add: addHub,
 };
 
 /** Order in which USB devices other than hubs get ports (libvirt's virDomainUSBDeviceDefForeach). */
@@ -83,5 +92,7 @@ export const VIRTIO_SERIAL_STEPS: readonly AddressedEntry[] = [
 export const SPAPR_VIO_STEPS: readonly AddressedEntry[] = [
 	// interface
 	controller,
-	// serial, nvram, tpm
+	// serial,
+	nvram,
+	// tpm
 ];

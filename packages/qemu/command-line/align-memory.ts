@@ -3,6 +3,7 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import { initialMemoryKib, memoryDevicesKib } from "../defaults/memory.ts";
+import { alignModule, moduleStep } from "../devices/memory.ts";
 
 const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step;
 
@@ -35,6 +36,10 @@ export function alignMemory(def: DomainDef): void {
 	if (def.maxMemory) {
 		def.maxMemory.size = roundUp(def.maxMemory.size, step);
 		refuseOverflow(def.maxMemory.size, "maximum memory size");
+	}
+	for (const module of def.devices.memories) {
+		alignModule(module, moduleStep({ def }));
+		refuseOverflow(module.target.size, "size of memory module");
 	}
 	def.memory.size = initial + memoryDevicesKib(def);
 }

@@ -10,12 +10,17 @@ import { floppyController } from "./disk-build.ts";
 import { numberImages } from "./disk-image.ts";
 import type { DeviceEntry, DomainStep } from "./entry.ts";
 import { filesystem } from "./filesystem.ts";
+import { hub } from "./hub.ts";
 import { addMachineInputs, addUsbInputs, input } from "./input.ts";
+import { iommu } from "./iommu.ts";
 import { checkIOThreads } from "./iothread.ts";
 import { addDefaultMemballoon, memballoon } from "./memballoon.ts";
+import { checkMemoryPlugs, memory } from "./memory.ts";
+import { nvram } from "./nvram.ts";
 import { addMachinePanic, panic } from "./panic.ts";
 import { sound } from "./sound.ts";
 import { settleVideos, video } from "./video.ts";
+import { vsock } from "./vsock.ts";
 import { watchdog } from "./watchdog.ts";
 
 /** Any kind's entry, seen without its type of definition. */
@@ -34,9 +39,16 @@ export const COMPLETED: readonly AnyEntry[] = [
 	filesystem,
 	watchdog,
 	memballoon,
-	// rng, nvram, hub, shmem, tpm,
+	// rng,
+	nvram,
+	hub,
+	// shmem, tpm,
 	panic,
-	// memory, redirdev, iommu, vsock, graphics,
+	memory,
+	// redirdev,
+	iommu,
+	vsock,
+	// graphics,
 	audio,
 	// lease
 ];
@@ -63,14 +75,15 @@ export const IMPLIED_DEVICES: readonly DomainStep[] = [
 ];
 
 /** Checks that concern devices of several kinds, before each device is checked. */
-export const DOMAIN_CHECKS: readonly DomainStep[] = [checkIOThreads];
+export const DOMAIN_CHECKS: readonly DomainStep[] = [checkIOThreads, checkMemoryPlugs];
 
 /** Order of devices on the command line (libvirt's qemuBuildCommandLine), up to memballoon, rng and nvram. */
 export const BUILT: readonly AnyEntry[] = [
-	// iommu
+	iommu,
 	builtControllers,
 	legacyUsb,
-	// memory, hub
+	memory,
+	hub,
 	builtSmartcardReaders,
 	floppyController,
 	disk,
@@ -85,13 +98,15 @@ export const BUILT: readonly AnyEntry[] = [
 	watchdog,
 	// redirdev, hostdev,
 	memballoon,
-	// rng, nvram
+	// rng,
+	nvram,
 ];
 
 /** Devices whose options come after the sandbox's. */
 export const BUILT_LAST: readonly AnyEntry[] = [
 	panic,
-	// shmem, vsock
+	// shmem,
+	vsock,
 ];
 
 /** Makes devices ready for a start, once they have their ids: ports, sockets, secrets, storage nodes. */

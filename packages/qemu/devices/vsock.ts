@@ -1,0 +1,53 @@
+// The socket device between guest and host.
+
+import type { VsockDef } from "@virtkit/model/domain/vsock";
+import { virtioSlot } from "../addresses/pci-need.ts";
+import type { JsonObject } from "../command-line/command-line.ts";
+import { inheritedDescriptors } from "./descriptors.ts";
+import { addressProps } from "./device-address.ts";
+import { addDevice } from "./device-option.ts";
+import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
+import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import { virtioDriver, virtioProps } from "./virtio.ts";
+
+/** Addresses below are the hypervisor's and the host's (AF_VSOCK). */
+const FIRST_CID = 3;
+
+const RULES: readonly DeviceRule<VsockDef>[] = [
+	{
+		broken: (_, { caps }) => !caps.has("vhost-vsock-device") && "vsock device is not supported with this QEMU binary",
+	},
+	{
+		broken: ({ cid }) => cid?.address !== undefined && cid.address < FIRST_CID && "guest CIDs must be >= 3",
+	},
+];
+
+/** The properties of the device; `vhostfd` is the descriptor of /dev/vhost-vsock under the number that QEMU has it by. */
+export function vsockProps(vsock: VsockDef, vhostfd: string, context: DefineContext): JsonObject {
+	return {
+		driver: virtioDriver("vhost-vsock", vsock, context, vsock.model),
+		...virtioProps(vsock.driver),
+		id: vsock.alias,
+		"guest-cid": vsock.cid?.address ?? FIRST_CID,
+		vhostfd,
+		...addressProps(vsock, context.def),
+	};
+}
+
+function buildVsock(vsock: VsockDef, context: BuildContext): void {
+	const [fd = 0] = inheritedDescriptors(vsock, 1, context);
+	addDevice(vsock, vsockProps(vsock, String(fd), context), context);
+}
+
+export const vsock: DeviceEntry<VsockDef> = {
+	kind: "vsock",
+	list: ({ devices }) => (devices.vsock ? [devices.vsock] : []),
+	alias: () => "vsock0",
+	complete: (device) => {
+		device.model ??= "virtio";
+	},
+	check: (device, context) => checkDeviceRules(RULES, device, context),
+	pci: ({ model }, context) => virtioSlot(context, model),
+	virtio: (_, bus) => bus === "ccw",
+	build: buildVsock,
+};
