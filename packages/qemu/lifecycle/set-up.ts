@@ -2,6 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { QmpCommands } from "@virtkit/qapi/schema.gen";
+import { GUEST_AGENT_CHANNEL } from "@virtkit/model/domain/channel";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { Run } from "../domain/run.ts";
 
@@ -118,4 +119,32 @@ const STEPS: readonly Step[] = [
 /** Asks and tells all of it at once. Throws what the first refusal was. */
 export async function setUp(run: Run): Promise<void> {
 	await Promise.all(STEPS.map((step) => step(run, run.live.def)));
+}
+
+/** What the balloon and the channels are now. */
+const readBalloon: Step = (run, def) =>
+	balloonPath(def) === undefined
+		? undefined
+		: run.monitor.execute("query-balloon").then(({ actual }) => {
+				def.currentMemory = Math.ceil(actual / 1024);
+			});
+
+const readChannels: Step = (run, def) => {
+	const channels = def.devices.channels.filter(({ target }) => target.type === "virtio");
+	if (channels.length === 0) return undefined;
+	return run.monitor.execute("query-chardev").then((chardevs) => {
+		for (const { alias, target } of channels) {
+			const open = chardevs.find(({ label }) => label === `char${alias}`)?.["frontend-open"] ?? false;
+			if (target.type !== "virtio") continue;
+			target.state = open ? "connected" : "disconnected";
+			if (target.name === GUEST_AGENT_CHANNEL) run.agentOpen = open;
+		}
+	});
+};
+
+/** Learns anew what QEMU alone knows, of a guest taken over. */
+export async function refresh(run: Run): Promise<void> {
+	const steps = [readVcpus, readIothreads, readTerminals, readBalloon, readChannels];
+	await Promise.all(steps.map((step) => step(run, run.live.def)));
+	run.live.changed();
 }

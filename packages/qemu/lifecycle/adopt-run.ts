@@ -1,0 +1,146 @@
+// Takes over one guest that a former daemon started, by its status file.
+
+import { unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { toVirtError, VirtError } from "@virtkit/base/errors";
+import { UndoStack } from "@virtkit/base/undo-stack";
+import { isAlive, type ProcessIdentity, terminateProcess } from "@virtkit/host/process";
+import { EmulatorCapabilities } from "../capabilities/emulator.ts";
+import { shortName } from "../command-line/memory-backend.ts";
+import { Definition } from "../domain/definition.ts";
+import type { QemuDomain } from "../domain/domain.ts";
+import { Run } from "../domain/run.ts";
+import { currentBoot, type DomainStatus, processOf, stateOf } from "../domain/status.ts";
+import type { Driver } from "../driver-context.ts";
+import { stateOfMachine } from "./adopt-state.ts";
+import { destroyRun } from "./autodestroy.ts";
+import { endRun, ownProcess, type ShutoffReason } from "./end.ts";
+import { shutDownOrReboot } from "./fake-reboot.ts";
+import { logFileOf } from "./guest-log.ts";
+import { groupName } from "./launch.ts";
+import { connectMonitor } from "./monitor.ts";
+import { adoptFiles } from "./ownership.ts";
+import { keepPorts } from "./ports.ts";
+import { refresh } from "./set-up.ts";
+import { adoptStatusFile, saveStatus } from "./status-file.ts";
+import { adoptWorkFolders } from "./work-folder.ts";
+
+/** Takes the guest over, or cleans up after it where it is gone or was never whole. `found` is a process that runs in its folder. */
+export async function adoptRun(
+	driver: Driver,
+	status: DomainStatus,
+	found: ProcessIdentity | undefined,
+): Promise<void> {
+	const identity = { name: status.name, uuid: status.uuid };
+	const domain = driver.domains.match(identity) ?? driver.domains.add(identity);
+	using _job = await domain.lock.begin("modify", "taking over the guest");
+	const run = await makeRun(driver, domain, status);
+	const named = processOf(status);
+	const process = status.boot !== currentBoot() ? undefined : named && isAlive(named) ? named : found;
+	if (process === undefined) return end(driver, domain, run, status.phase === "starting" ? "failed" : "crashed");
+	run.process = process;
+	await meet(driver, domain, run, status);
+}
+
+/** The run as the former daemon had it. */
+async function makeRun(driver: Driver, domain: QemuDomain, status: DomainStatus): Promise<Run> {
+	const def = status.domain ?? domain.config.copy();
+	def.id = status.id;
+	const name = shortName(def);
+	const run = new Run({
+		id: status.id,
+		definition: new Definition(def),
+		caps: await capabilitiesOf(driver, status.emulator),
+		paths: {
+			work: status.work,
+			monitor: join(status.work, "monitor.sock"),
+			channels: join(driver.paths.channels, name),
+			log: logFileOf(driver, domain.name),
+		},
+		statusFile: join(driver.paths.status, `${domain.name}.xml`),
+		resources: new UndoStack(),
+		initialClockAdjustment: status.clockAdjustment ?? 0,
+	});
+	run.fakeReboot = status.fakeReboot ?? false;
+	// What was whole stays so: should this daemon be killed too, the next one must not take it for half started.
+	if (status.phase === "up") run.phase = "up";
+	domain.run = run;
+	driver.domains.bindId(run.id, domain);
+	domain.setState(stateOf(status));
+	takeResources(driver, domain, run);
+	return run;
+}
+
+/** All that a start makes, in the order in which it makes it. */
+function takeResources(driver: Driver, domain: QemuDomain, run: Run): void {
+	adoptStatusFile(run);
+	keepPorts(run);
+	adoptWorkFolders(run);
+	adoptFiles(driver, run);
+	run.resources.defer("the monitor's socket", () => {
+		try {
+			unlinkSync(run.paths.monitor);
+		} catch {
+			// It goes with its folder in any case.
+		}
+	});
+	const groups = driver.cgroups.open(groupName(run, domain.name));
+	if (groups) {
+		run.cgroups = groups;
+		run.resources.defer("the control group", () => groups.guest.remove());
+	}
+	ownProcess(run);
+}
+
+/** An emulator that was replaced or removed under a running guest is no reason to give the guest up. */
+async function capabilitiesOf(driver: Driver, binary: string): Promise<EmulatorCapabilities> {
+	try {
+		return await driver.capabilities.get(binary);
+	} catch {
+		const nothing = { machines: [], types: {}, machineProperties: {}, options: {}, schema: [] };
+		return new EmulatorCapabilities({ binary, arch: driver.host.arch, version: 0, package: "", ...nothing });
+	}
+}
+
+/** Asks QEMU how the guest is, and makes that the domain's state. */
+async function meet(driver: Driver, domain: QemuDomain, run: Run, status: DomainStatus): Promise<void> {
+	connectMonitor(driver, domain, run);
+	let machine: string;
+	try {
+		machine = await askStatus(driver, domain, run);
+		if (status.phase === "starting" && machine !== "running")
+			throw new VirtError("OPERATION_FAILED", `'${domain.name}' was not fully started`);
+		await refresh(run);
+	} catch (error) {
+		driver.log.warn(`ending '${domain.name}'`, { error });
+		if (run.process) await terminateProcess(run.process, [{ signal: "SIGKILL", deadlineMs: 30_000 }]);
+		return end(driver, domain, run, status.phase === "starting" ? "failed" : "crashed");
+	}
+	run.phase = "up";
+	domain.setState(stateOfMachine(domain.state, machine));
+	saveStatus(driver, domain);
+	if (status.autodestroy) void destroyRun(driver, domain, run);
+	else if (domain.stateName === "shutdown" || (machine === "shutdown" && run.fakeReboot))
+		shutDownOrReboot(driver, domain, run);
+}
+
+/** QEMU's run state. QEMU may be stuck in I/O for long: that is no reason to give its guest up. */
+async function askStatus(driver: Driver, domain: QemuDomain, run: Run): Promise<string> {
+	for (;;) {
+		try {
+			const { status } = await run.monitor.execute("query-status", {}, { deadlineMs: Number.POSITIVE_INFINITY });
+			return status;
+		} catch (error) {
+			if (toVirtError(error).code !== "OPERATION_TIMEOUT") throw error;
+			connectMonitor(driver, domain, run);
+		}
+	}
+}
+
+async function end(driver: Driver, domain: QemuDomain, run: Run, reason: ShutoffReason): Promise<void> {
+	await endRun(driver, domain, run, reason);
+	const { ref } = domain;
+	if (!domain.persistent) driver.domains.remove(domain);
+	// Those who begin to listen when the driver is there are to hear of it.
+	setImmediate(() => driver.lifecycle(ref, { event: "stopped", detail: "failed" }));
+}

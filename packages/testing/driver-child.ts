@@ -1,0 +1,76 @@
+// A QEMU driver in a process of its own, to be killed at any instant: takes commands as JSON lines, tells results and events so too.
+
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { CallContext, DomainHandle } from "@virtkit/core/domain-operations";
+import type { Hypervisor } from "@virtkit/core/hypervisor";
+import { invoke } from "@virtkit/core/invoke";
+import { createQemuDriver } from "@virtkit/qemu/driver";
+import { DEFAULT_SETTINGS } from "@virtkit/qemu/settings-file";
+
+/** A command: on the domain of that name, or with a document. */
+export interface DriverCommand {
+	readonly id: number;
+	readonly do: "define" | "create" | "start" | "destroy" | "undefine" | "suspend" | "resume" | "list";
+	readonly name?: string;
+	readonly xml?: string;
+	readonly flags?: number;
+}
+
+const [root = "", cache = ""] = process.argv.slice(2);
+
+const say = (message: object): void => {
+	process.stdout.write(
+		`${JSON.stringify(message, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value))}\n`,
+	);
+};
+
+const folders = {
+	etc: join(root, "etc"),
+	lib: join(root, "lib"),
+	run: join(root, "run"),
+	log: join(root, "log"),
+	cache,
+};
+const log = (level: string) => (message: string, facts?: object) =>
+	say({ log: level, message, error: String(Object.values(facts ?? {})) });
+const driver = await createQemuDriver({
+	folders,
+	session: false,
+	settings: DEFAULT_SETTINGS,
+	log: { debug: () => undefined, info: log("info"), warn: log("warn"), error: log("error") },
+});
+const hypervisor = driver as unknown as Hypervisor;
+driver.events.listen((event) => {
+	if (event.kind === "lifecycle") say({ event: `${event.event} ${event.detail}`, name: event.domain.name });
+});
+
+const context: CallContext = {
+	signal: new AbortController().signal,
+	readOnly: false,
+	caller: "test",
+	onClose: () => ({ [Symbol.dispose]: () => undefined }),
+};
+
+const describe = (domain: DomainHandle) => ({ name: domain.name, id: domain.id, state: domain.stateName });
+
+async function carryOut(command: DriverCommand): Promise<unknown> {
+	const { name = "", xml = "", flags = 0 } = command;
+	if (command.do === "list") return [...driver.domains.all()].map(describe);
+	if (command.do === "define") return describe(await driver.domains.define(xml, flags, context));
+	if (command.do === "create") return describe(await driver.domains.create(xml, flags, context));
+	const domain = driver.domains.byName(name);
+	if (!domain) throw new Error(`no domain '${name}'`);
+	await invoke(hypervisor, command.do, domain, flags, context);
+	return describe(domain);
+}
+
+say({ ready: true });
+for await (const line of createInterface({ input: process.stdin })) {
+	const command = JSON.parse(line) as DriverCommand;
+	carryOut(command).then(
+		(result) => say({ id: command.id, result }),
+		(error: Error & { code?: string }) => say({ id: command.id, error: error.message, code: error.code }),
+	);
+}
+await driver[Symbol.asyncDispose]();
