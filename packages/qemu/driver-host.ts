@@ -38,6 +38,8 @@ export interface DriverHost {
 	readonly hugepages: readonly { readonly kib: number; readonly mount: string; readonly isDefault: boolean }[];
 	/** The host's own SMBIOS tables, for guests that show them; undefined where they cannot be read. */
 	readonly smbios?: SmbiosDef;
+	/** The host's first security system (`selinux`, `apparmor`); `none` where absent. */
+	readonly securityModel?: string;
 	/** The value of the secret that a definition names by UUID or usage; undefined where there is none. */
 	secretValue?(
 		reference: { readonly uuid?: string | undefined; readonly usage?: string | undefined },

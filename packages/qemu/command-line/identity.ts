@@ -21,7 +21,8 @@ const COMPATIBILITY: Readonly<Record<string, { readonly [key: string]: string }>
 export function buildCompatibility({ command, def, caps }: BuildContext): void {
 	const behaviour = def.qemuDeprecation?.behavior;
 	const policy = behaviour === undefined ? undefined : COMPATIBILITY[behaviour];
-	if (policy && caps.hasOption("compat", "deprecated-input"))
+	// QEMU does not list the option; it came before objects could be written in JSON.
+	if (policy && caps.hasSchema("object-add/arg-type/qom-type/^secret"))
 		command.from({ element: def.qemuDeprecation ?? def, what: "deprecation behaviour" }, () =>
 			command.addJson("-compat", policy),
 		);

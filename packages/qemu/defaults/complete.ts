@@ -16,6 +16,7 @@ import { canonicalizeMachine, nameMachine } from "./machine.ts";
 import { completeMemory } from "./memory.ts";
 import { fillNumaCells, placeNuma } from "./numa.ts";
 import { completeLoader, completeNvram } from "./os.ts";
+import { completeSeclabels } from "./seclabels.ts";
 import { completeTimers } from "./timers.ts";
 import { checkVcpuOrder, completeVcpus, countVcpus } from "./vcpus.ts";
 
@@ -39,6 +40,7 @@ export function completeDomain(def: DomainDef, host: DriverHost, options: Comple
 	placeNuma(def);
 	completeIdentity(def, host);
 	const context = contextOf(def, host, options.fresh);
+	completeSeclabels(context);
 	completeDriverDefaults(context);
 	for (const entry of COMPLETED) completeDevices(entry, context);
 	completeCommon(context);

@@ -67,7 +67,7 @@ function checkMemnodes(def: DomainDef): void {
 }
 
 /** CPUs that no cell has belong to cell 0. */
-export function fillNumaCells({ def }: DefineContext): void {
+export function fillNumaCells({ def }: Pick<DefineContext, "def">): void {
 	const cells = def.cpu?.numa?.cell ?? [];
 	const [first] = cells;
 	if (!first) return;

@@ -156,3 +156,19 @@ function needsLegacyUsb(def: DomainDef): boolean {
 	if (legacy.length > 1) throw new VirtError("CONFIG_UNSUPPORTED", "Multiple legacy USB controllers are not supported");
 	return usb.length === legacy.length && !isLegacyFree(def) && !isS390(def);
 }
+
+/** Host bridges whose room for 64-bit PCI addresses can be set, by the model of the root bus. */
+const HOST_BRIDGES: Readonly<Record<string, string>> = { "pci-root": "i440FX-pcihost", "pcie-root": "q35-pcihost" };
+
+/** The room for 64-bit PCI addresses above the guest's memory: a property of the host bridge that the machine has anyway. */
+export const pciHoles: DeviceEntry<ControllerDef> = {
+	kind: "64-bit PCI hole",
+	list: (def) => def.devices.controllers.filter(({ pcihole64 }) => pcihole64),
+	alias: () => "pci",
+	build: ({ model, pcihole64 }, { command }) => {
+		const bridge = HOST_BRIDGES[model ?? ""];
+		if (bridge === undefined)
+			throw new VirtError("INTERNAL_ERROR", "64-bit PCI hole setting is only for root PCI controllers");
+		command.add("-global", `${bridge}.pci-hole64-size=${pcihole64}K`);
+	},
+};

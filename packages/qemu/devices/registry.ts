@@ -3,7 +3,7 @@
 import { addDiskControllers, addMachineControllers, assignControllerIndexes } from "../addresses/controllers.ts";
 import { addDefaultAudio, audio } from "./audio.ts";
 import { builtControllers, builtSmartcardReaders, completeScsiControllers, controller } from "./controller.ts";
-import { legacyUsb } from "./controller-build.ts";
+import { legacyUsb, pciHoles } from "./controller-build.ts";
 import { refuseDuplicateControllers } from "./controller-check.ts";
 import { disk } from "./disk.ts";
 import { floppyController } from "./disk-build.ts";
@@ -80,6 +80,7 @@ export const DOMAIN_CHECKS: readonly DomainStep[] = [checkIOThreads, checkMemory
 /** Order of devices on the command line (libvirt's qemuBuildCommandLine), up to memballoon, rng and nvram. */
 export const BUILT: readonly AnyEntry[] = [
 	iommu,
+	pciHoles,
 	builtControllers,
 	legacyUsb,
 	memory,
