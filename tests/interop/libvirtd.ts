@@ -7,7 +7,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { temporaryFolder } from "@virtkit/testing/temporary-folder";
 
 /** Folders of the system's that libvirtd writes to; each is an empty one of its own for this daemon. */
-const OWN_FOLDERS = ["/run", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt"];
+const OWN_FOLDERS = ["/run", "/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt"];
+/** Guests write their logs themselves, since no virtlogd runs here, and run as the daemon does. */
+const QEMU_CONF = ['stdio_handler = "file"', 'user = "root"', 'group = "root"'];
 /** How long the daemon may take to listen, in milliseconds. */
 const START_DEADLINE = 30_000;
 
@@ -28,7 +30,8 @@ export async function startLibvirtd(): Promise<Libvirtd> {
 	const script = [
 		"mount --make-rprivate /",
 		...OWN_FOLDERS.map((path) => `[ ! -d ${path} ] || mount -t tmpfs tmpfs ${path}`),
-		"mkdir -p /run/libvirt",
+		"mkdir -p /run/libvirt /etc/libvirt/qemu",
+		`printf '%s\\n' ${QEMU_CONF.map((line) => `'${line}'`).join(" ")} > /etc/libvirt/qemu.conf`,
 		`exec /usr/sbin/libvirtd -f '${config}' -p '${folder.file("pid")}'`,
 	].join(" && ");
 	const namespaces = process.getuid?.() === 0 ? ["-m"] : ["-r", "-m"];

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""The measuring client: one workload against one daemon through python3-libvirt; prints one JSON object.
+
+usage: client.py WORKLOAD URI DOMAIN.xml [NUMBER]
+"""
+import json, multiprocessing, statistics, sys, time
+import libvirt
+
+libvirt.registerErrorHandler(lambda context, error: None, None)
+
+
+def start(uri, xml, rounds):
+    """Milliseconds of createXML until the guest runs."""
+    conn = libvirt.open(uri)
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        domain = conn.createXML(xml, 0)
+        times.append((time.perf_counter() - began) * 1000)
+        assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+        domain.destroy()
+    return {"median_ms": statistics.median(times), "min_ms": min(times), "max_ms": max(times)}
+
+
+def caller(uri, name, what, seconds, results):
+    conn = libvirt.open(uri)
+    domain = conn.lookupByName(name)
+    call = domain.info if what == "info" else domain.XMLDesc
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        for _ in range(50):
+            call()
+        count += 50
+    results.put(count / (time.perf_counter() - began))
+
+
+def calls(uri, xml, clients, what):
+    """Calls a second, all clients together."""
+    conn = libvirt.open(uri)
+    domain = conn.defineXML(xml)
+    results = multiprocessing.Queue()
+    workers = [multiprocessing.Process(target=caller, args=(uri, domain.name(), what, 2, results)) for _ in range(clients)]
+    for worker in workers:
+        worker.start()
+    rates = [results.get() for _ in workers]
+    for worker in workers:
+        worker.join()
+    domain.undefine()
+    return {"per_second": sum(rates)}
+
+
+def bulk(uri, xml, count):
+    """Milliseconds of defining `count` domains (each), listing them and asking their statistics (all at once)."""
+    conn = libvirt.open(uri)
+    began = time.perf_counter()
+    for number in range(count):
+        conn.defineXML(xml.replace("<name>", f"<name>{number}-", 1))
+    define = (time.perf_counter() - began) * 1000 / count
+    lists, stats = [], []
+    for _ in range(9):
+        began = time.perf_counter()
+        domains = conn.listAllDomains(0)
+        lists.append((time.perf_counter() - began) * 1000)
+        began = time.perf_counter()
+        records = conn.getAllDomainStats()
+        stats.append((time.perf_counter() - began) * 1000)
+        assert len(domains) == len(records) == count
+    for domain in domains:
+        domain.undefine()
+    return {"define_ms": define, "list_ms": statistics.median(lists), "stats_ms": statistics.median(stats)}
+
+
+def main():
+    workload, uri, path = sys.argv[1:4]
+    number = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+    xml = open(path).read()
+    if workload == "start":
+        result = start(uri, xml, number or 15)
+    elif workload == "bulk":
+        result = bulk(uri, xml, number or 500)
+    else:
+        result = calls(uri, xml, number or 1, workload)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("fork")
+    main()
