@@ -25,6 +25,6 @@ test("a test daemon is driven by real virsh, keeps its guests over a restart, an
 test("a daemon that cannot start is an error that says what it said, and leaves nothing", async () => {
 	await assert.rejects(
 		startDaemon({ args: ["--no-such-option"] }),
-		/ended with 64 before it was ready:[^]*no-such-option/,
+		/ended with 64 before it was ready:[\s\S]*no-such-option/,
 	);
 });

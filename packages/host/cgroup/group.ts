@@ -32,9 +32,12 @@ const CPUSET_FILES = { cpus: "cpuset.cpus", mems: "cpuset.mems" } as const;
 /** A control group that exists. */
 export class Cgroup {
 	readonly place: GroupPlace;
+	readonly #removed: () => void;
 
-	constructor(place: GroupPlace) {
+	/** `removed` is called after `remove` did its work. */
+	constructor(place: GroupPlace, removed: () => void = () => undefined) {
 		this.place = place;
+		this.#removed = removed;
 	}
 
 	/** Whether the group has this controller, so that its knobs work. */
@@ -174,6 +177,7 @@ export class Cgroup {
 	 */
 	async remove(): Promise<void> {
 		for (const folder of this.folders) await removeGroupFolder(folder);
+		this.#removed();
 	}
 }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "@virtkit/testing/temporary-folder";
 import { type ProcessIdentity, readCommandLine, terminateProcess, waitForExit } from "../process.ts";
@@ -62,6 +62,20 @@ test("a guest's process starts inside its groups, its knobs hold there, and all 
 	}
 	assert.ok(guest.folders.every((folder) => !existsSync(folder)));
 	assert.equal(tree.open("qemu-1-guest"), undefined);
+});
+
+test("a daemon's own folder is there while it has a guest, and only then", async () => {
+	const tree = new CgroupTree({ instance: instance("tidy") });
+	const { guest } = tree.create("guest");
+	const parents = guest.folders.map((folder) => dirname(folder));
+	assert.ok(parents.every((folder) => existsSync(folder)));
+	const other = tree.create("other").guest;
+	await guest.remove();
+	assert.ok(parents.every((folder) => existsSync(folder)));
+	await other.remove();
+	assert.ok(parents.every((folder) => !existsSync(folder)));
+	await tree.create("again").guest.remove();
+	assert.ok(parents.every((folder) => !existsSync(folder)));
 });
 
 test("a process and its threads are moved into groups after the start, each thread into its own", async () => {

@@ -1,6 +1,6 @@
 // Makes the groups of one daemon's guests below a folder of the daemon's own, with whatever controllers the host lets it use.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemError } from "../system-error.ts";
 import { Cgroup, makeGroupFolder, removeGroupFolder, THREAD_CONTROLLERS } from "./group.ts";
@@ -58,6 +58,8 @@ export class CgroupTree {
 		else if (this.version === 2) this.#openV2(mounts, group, missing);
 		else for (const controller of CONTROLLERS) missing.push({ controller, reason: "no control groups are mounted" });
 		this.missing = missing;
+		// Making the folders showed what can be had; a daemon without guests leaves none.
+		this.#tidy();
 	}
 
 	#openV1(mounts: CgroupMounts, group: readonly string[], missing: MissingController[]): void {
@@ -109,10 +111,13 @@ export class CgroupTree {
 		const folders = new Map<Controller, string>();
 		for (const [controller, parent] of this.#folders) {
 			const folder = join(parent, folderName(name));
+			const prepare = version === 1 ? inheritCpuset : enableControllers;
+			makeOrThrow(join(parent, ".."), prepare);
+			makeOrThrow(parent, prepare);
 			makeOrThrow(folder, version === 1 ? inheritCpuset : undefined);
 			folders.set(controller, folder);
 		}
-		return guestCgroups(new Cgroup({ version, folders }));
+		return guestCgroups(new Cgroup({ version, folders }, () => this.#tidy()));
 	}
 
 	/** The group of a guest started earlier, undefined when it is gone. */
@@ -123,7 +128,18 @@ export class CgroupTree {
 			if (existsSync(folder)) folders.set(controller, folder);
 		}
 		if (folders.size === 0 || this.version === undefined) return undefined;
-		return guestCgroups(new Cgroup({ version: this.version, folders }));
+		return guestCgroups(new Cgroup({ version: this.version, folders }, () => this.#tidy()));
+	}
+
+	/** Removes this daemon's folders while they hold no guest. */
+	#tidy(): void {
+		for (const folder of new Set(this.#folders.values())) {
+			try {
+				rmdirSync(folder);
+			} catch {
+				// A guest's group is in it.
+			}
+		}
 	}
 
 	/** Removes this daemon's folder and every group left in it. @throws VirtError SYSTEM_ERROR while members run. */
