@@ -12,6 +12,7 @@ import { qemuCommands } from "./qemu.ts";
 import { saveCommands } from "./save.ts";
 import { shellCommands } from "./shell.ts";
 import { tuningCommands } from "./tuning.ts";
+import { upCommands } from "./up.ts";
 import { virtkitCommands } from "./virtkit.ts";
 
 /** Commands that virsh counts as monitoring although they are declared among others here. */
@@ -38,7 +39,7 @@ export const GROUPS: readonly CommandGroup<CliContext>[] = [
 	},
 	{ title: "Domain Events", keyword: "events", commands: eventCommands },
 	{ title: "Host and Hypervisor", keyword: "host", commands: hostCommands },
-	{ title: "virtkit's own", keyword: "virtkit", commands: virtkitCommands },
+	{ title: "virtkit's own", keyword: "virtkit", commands: [...upCommands, ...virtkitCommands] },
 	{ title: "The shell itself", keyword: "virsh", commands: shellCommands },
 ];
 
