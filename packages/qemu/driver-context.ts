@@ -29,6 +29,8 @@ export interface DriverParts {
 	readonly cgroups: CgroupTree;
 	/** Who guests run as; undefined for the daemon's own user. */
 	readonly runAs: RunAs | undefined;
+	/** True for a user's own driver: its URI is qemu:///session. */
+	readonly session: boolean;
 }
 
 /** See the opening sentence. */
@@ -42,6 +44,7 @@ export class Driver {
 	readonly domains: DomainRegistry;
 	readonly cgroups: CgroupTree;
 	readonly runAs: RunAs | undefined;
+	readonly session: boolean;
 	readonly events: DomainEventBus;
 
 	constructor(parts: DriverParts) {
@@ -54,6 +57,7 @@ export class Driver {
 		this.domains = parts.domains;
 		this.cgroups = parts.cgroups;
 		this.runAs = parts.runAs;
+		this.session = parts.session;
 		this.events = new DomainEventBus((error) => this.log.error(`a listener of events failed: ${String(error)}`));
 	}
 

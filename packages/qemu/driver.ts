@@ -5,6 +5,7 @@ import type { DomainOperations } from "@virtkit/core/domain-operations";
 import type { Hypervisor } from "@virtkit/core/hypervisor";
 import { CgroupTree } from "@virtkit/host/cgroup/tree";
 import { CapabilityCache } from "./capabilities/cache.ts";
+import { configOperations } from "./config/config-operations.ts";
 import { defineOperations } from "./config/define-operations.ts";
 import { domainCollection } from "./config/domain-collection.ts";
 import { xmlOperations } from "./config/xml-operations.ts";
@@ -12,7 +13,7 @@ import type { QemuDomain } from "./domain/domain.ts";
 import { DomainRegistry } from "./domain/registry.ts";
 import { DefinitionStore } from "./domain/store.ts";
 import { Driver } from "./driver-context.ts";
-import { stateOperations } from "./facts/state-operations.ts";
+import { factOperations } from "./facts/fact-operations.ts";
 import { HostView } from "./host-view.ts";
 import { adoptRuns } from "./lifecycle/adopt.ts";
 import { startWithHost } from "./lifecycle/autostart.ts";
@@ -49,7 +50,7 @@ export async function createQemuDriver(options: QemuDriverOptions): Promise<Qemu
 	};
 }
 
-function makeDriver({ folders, settings: given, log }: QemuDriverOptions): Driver {
+function makeDriver({ folders, session, settings: given, log }: QemuDriverOptions): Driver {
 	const paths = driverPaths(folders);
 	makeDriverFolders(paths);
 	const settings = { ...given };
@@ -71,6 +72,7 @@ function makeDriver({ folders, settings: given, log }: QemuDriverOptions): Drive
 		domains: new DomainRegistry(store),
 		cgroups: new CgroupTree({ instance }),
 		runAs,
+		session,
 	});
 }
 
@@ -94,7 +96,8 @@ function operationsOf(driver: Driver): Partial<DomainOperations<QemuDomain>> {
 		...stopOperations(driver),
 		...defineOperations(driver),
 		...xmlOperations(),
-		...stateOperations,
+		...configOperations(driver),
+		...factOperations(driver),
 	};
 }
 

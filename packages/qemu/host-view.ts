@@ -104,6 +104,12 @@ export class HostView implements DriverHost {
 		return this.#cpus;
 	}
 
+	/** Numbers of the host CPUs that run threads now. */
+	onlineCpus(): number[] {
+		const online = parseCpuList(readText("/sys/devices/system/cpu/online"));
+		return online.length > 0 ? online : Array.from({ length: this.cpus }, (_, cpu) => cpu);
+	}
+
 	get hugepages(): DriverHost["hugepages"] {
 		this.#hugepages ??= readHugepages(this.settings.hugetlbfsMounts);
 		return this.#hugepages;

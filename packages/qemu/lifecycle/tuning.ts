@@ -15,7 +15,7 @@ function guestWishes({ cputune, memtune, blkiotune }: DomainDef): Wishes {
 	return [
 		["cpuShares", cputune?.shares === undefined ? undefined : Number(cputune.shares)],
 		["cpuPeriod", cputune?.global_period ? Number(cputune.global_period) : undefined],
-		["cpuQuota", cputune?.global_quota || undefined],
+		["cpuQuota", quotaOf(cputune?.global_quota)],
 		["memoryHardLimit", limitOf(memtune?.hard_limit)],
 		["memorySoftLimit", limitOf(memtune?.soft_limit)],
 		["swapHardLimit", limitOf(memtune?.swap_hard_limit)],
@@ -25,6 +25,10 @@ function guestWishes({ cputune, memtune, blkiotune }: DomainDef): Wishes {
 
 const limitOf = (kib: number | undefined): number | undefined =>
 	kib === undefined || kib >= UNLIMITED_KIB ? undefined : kib;
+
+/** A quota of 0 or below is none. */
+const quotaOf = (quota: number | undefined): number | undefined =>
+	quota !== undefined && quota > 0 ? quota : undefined;
 
 /** Sets those wishes that there are. Throws OPERATION_INVALID where the host lacks what a wish needs. */
 function apply(group: Cgroup, wishes: Wishes): void {
@@ -47,11 +51,11 @@ async function limitThread(
 	period: bigint | undefined,
 	quota: number | undefined,
 ): Promise<void> {
-	if ((!period && !quota) || run.cgroups === undefined) return;
+	if ((!period && quotaOf(quota) === undefined) || run.cgroups === undefined) return;
 	const group = run.cgroups.thread(name);
 	apply(group, [
 		["cpuPeriod", period ? Number(period) : undefined],
-		["cpuQuota", quota || undefined],
+		["cpuQuota", quotaOf(quota)],
 	]);
 	await group.addThread(tid);
 }

@@ -1,0 +1,17 @@
+// Changes of what a guest has and may use, of the running guest, of its stored definition, or of both.
+
+import type { Driver } from "../driver-context.ts";
+import { memoryOperations } from "./memory-operations.ts";
+import { metadataOperations } from "./metadata-operations.ts";
+import { pinOperations } from "./pin-operations.ts";
+import { schedulerOperations } from "./scheduler-operations.ts";
+import { vcpuOperations } from "./vcpu-operations.ts";
+
+/** All of them. */
+export const configOperations = (driver: Driver) => ({
+	...metadataOperations(driver),
+	...memoryOperations(driver),
+	...vcpuOperations(driver),
+	...pinOperations(driver),
+	...schedulerOperations(driver),
+});
