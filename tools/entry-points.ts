@@ -12,6 +12,7 @@ export const PROGRAMS: readonly string[] = [
 	"tools/bootstrap/installed.ts",
 	"tools/test/events.ts",
 	"packages/qapi/generate.ts",
+	"packages/qemu/capabilities/kvm-payload-build.ts",
 ];
 
 /** Folders whose types are for others to import, with the reason; their values are not. */

@@ -37,6 +37,7 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
 		present: ["/boot/vmlinuz-*"],
 		reason: "the demo guest's kernel",
 	},
+	{ purpose: "up", name: "xz-utils", present: ["xz"], reason: "unpacks the modules of kernels that have them packed" },
 	{
 		purpose: "test",
 		name: "libvirt-clients",

@@ -11,6 +11,7 @@ const TABLE: readonly Layer[] = [
 	{ folder: "packages/low", imports: [] },
 	{ folder: "packages/mid", imports: [], types: ["packages/low"] },
 	{ folder: "packages/high", imports: ["packages/low", "packages/mid"] },
+	{ folder: "apps/x", imports: ["packages/high/c.ts"] },
 ];
 
 function findings(files: Record<string, string>): string[] {
@@ -26,6 +27,15 @@ test("imports down the table, inside a package, and of tests' helpers are fine",
 		"packages/mid/d.ts": 'import type { b } from "@virtkit/low/b"; export type D = typeof b;',
 	});
 	assert.deepEqual(found, []);
+});
+
+test("a single file may be lent, and lends no other of its folder", () => {
+	const found = findings({
+		"packages/high/c.ts": "",
+		"packages/high/d.ts": "",
+		"apps/x/main.ts": 'import "@virtkit/high/c";\nimport "@virtkit/high/d";',
+	});
+	assert.deepEqual(found, ["apps/x/main.ts:2: apps/x may not import packages/high (tools/layers.ts)"]);
 });
 
 test("an import up the table is found, with its line", () => {

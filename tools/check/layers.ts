@@ -11,13 +11,15 @@ function layerOf(layers: readonly Layer[], file: string): Layer | undefined {
 }
 
 /** Why `layer` may not make the import into `target`, if so. */
-function objection(layer: Layer, target: Layer, test: boolean, { typeOnly, specifier }: Import): string | undefined {
+function objection(layer: Layer, target: Layer, test: boolean, found: Import): string | undefined {
+	const { typeOnly, specifier } = found;
 	if (layer === target) return undefined;
 	if (specifier.startsWith(".") && (target.folder.startsWith("packages/") || target.folder.startsWith("apps/"))) {
 		return `'${specifier}' reaches into another package; import it by its name, @virtkit/…`;
 	}
 	const allowed = test ? [...layer.imports, ...TEST_IMPORTS] : layer.imports;
 	if (allowed.includes(ANYTHING) || allowed.includes(target.folder)) return undefined;
+	if (found.target !== undefined && allowed.includes(found.target)) return undefined;
 	if (layer.types?.includes(target.folder)) {
 		return typeOnly ? undefined : `${layer.folder} may import types only of ${target.folder}`;
 	}
@@ -37,7 +39,7 @@ export function checkTable(layers: readonly Layer[]): Finding[] {
 	return layers.flatMap(({ folder, imports, types = [] }, index) => {
 		const above = layers.slice(0, index).map((layer) => layer.folder);
 		return [...imports, ...types]
-			.filter((name) => name !== ANYTHING && !above.includes(name))
+			.filter((name) => name !== ANYTHING && !above.some((folder) => name === folder || name.startsWith(`${folder}/`)))
 			.map((name) => ({ file: "tools/layers.ts", message: `${folder} names ${name}, which is not above it` }));
 	});
 }
