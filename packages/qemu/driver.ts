@@ -4,11 +4,14 @@ import { createHash } from "node:crypto";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
 import type { Hypervisor } from "@virtkit/core/hypervisor";
 import { CgroupTree } from "@virtkit/host/cgroup/tree";
+import { agentOperations } from "./agent/operations.ts";
 import { CapabilityCache } from "./capabilities/cache.ts";
 import { configOperations } from "./config/config-operations.ts";
 import { defineOperations } from "./config/define-operations.ts";
 import { domainCollection } from "./config/domain-collection.ts";
 import { xmlOperations } from "./config/xml-operations.ts";
+import { consoleOperations } from "./console/operations.ts";
+import { controlOperations } from "./control/operations.ts";
 import type { QemuDomain } from "./domain/domain.ts";
 import { DomainRegistry } from "./domain/registry.ts";
 import { DefinitionStore } from "./domain/store.ts";
@@ -22,6 +25,7 @@ import { stopOperations } from "./lifecycle/stop-operations.ts";
 import type { Logger } from "./logger.ts";
 import { driverPaths, type InstanceFolders, makeDriverFolders } from "./paths.ts";
 import type { DriverSettings } from "./settings.ts";
+import { saveOperations } from "./save/operations.ts";
 import { findRunAs } from "./user-ids.ts";
 
 export interface QemuDriverOptions {
@@ -98,6 +102,10 @@ function operationsOf(driver: Driver): Partial<DomainOperations<QemuDomain>> {
 		...xmlOperations(),
 		...configOperations(driver),
 		...factOperations(driver),
+		...saveOperations(driver),
+		...consoleOperations,
+		...controlOperations(driver),
+		...agentOperations,
 	};
 }
 

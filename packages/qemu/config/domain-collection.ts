@@ -8,6 +8,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
 import { createDomain } from "../lifecycle/start-operations.ts";
 import { managedSaveFile } from "../save/managed-save.ts";
+import { saveImageOperations } from "../save/operations.ts";
 import { defineDomain } from "./define-operations.ts";
 import { readDefinition } from "./read-definition.ts";
 
@@ -23,9 +24,7 @@ export function domainCollection(driver: Driver): DomainCollection<QemuDomain> {
 		byId: (id) => domains.byId(id),
 		define: (xml, flags) => defineDomain(driver, xml, flags),
 		create: (xml, flags, context) => createDomain(driver, xml, flags, context),
-		restore: () => unsupported("virDomainRestoreParams"),
-		saveImageXml: () => unsupported("virDomainSaveImageGetXMLDesc"),
-		defineSaveImageXml: () => unsupported("virDomainSaveImageDefineXML"),
+		...saveImageOperations(driver),
 		xmlToNative: (format, xml) => toNative(driver, format, xml),
 		xmlFromNative: () => unsupported("virConnectDomainXMLFromNative"),
 		hasManagedSave: (domain) => existsSync(managedSaveFile(driver, domain.name)),

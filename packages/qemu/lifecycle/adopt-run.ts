@@ -23,6 +23,7 @@ import { adoptFiles } from "./ownership.ts";
 import { keepPorts } from "./ports.ts";
 import { refresh } from "./set-up.ts";
 import { adoptStatusFile, saveStatus } from "./status-file.ts";
+import { recoverInterruptedSave } from "../save/recover.ts";
 import { adoptWorkFolders } from "./work-folder.ts";
 
 /** Takes the guest over, or cleans up after it where it is gone or was never whole. `found` is a process that runs in its folder. */
@@ -118,6 +119,7 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 	}
 	run.phase = "up";
 	domain.setState(stateOfMachine(domain.state, machine));
+	await recoverInterruptedSave(driver, domain, run);
 	saveStatus(driver, domain);
 	if (status.autodestroy) void destroyRun(driver, domain, run);
 	else if (domain.stateName === "shutdown" || (machine === "shutdown" && run.fakeReboot))

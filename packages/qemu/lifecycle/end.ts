@@ -21,6 +21,8 @@ export async function endRun(driver: Driver, domain: QemuDomain, run: Run, reaso
 	run.beingDestroyed = true;
 	logLine(run, `shutting down, reason=${reason}`);
 	try {
+		// Before all else: whatever the process holds, its control group for one, cannot be taken back under it.
+		await killProcess(run);
 		await run.resources[Symbol.asyncDispose]();
 	} catch (error) {
 		driver.log.error(`cleaning up after '${domain.name}': ${toVirtError(error).message}`, { error });
@@ -45,9 +47,11 @@ export function announceStop(
 
 /** Has the run's process ended when the run is taken back. */
 export function ownProcess(run: Run): void {
-	run.resources.defer("the process", async () => {
-		if (run.process && isAlive(run.process)) await terminateProcess(run.process, KILL);
-	});
+	run.resources.defer("the process", () => killProcess(run));
+}
+
+async function killProcess({ process }: Run): Promise<void> {
+	if (process && isAlive(process)) await terminateProcess(process, KILL);
 }
 
 /** Ends the process as libvirt does: asks, waits, and kills unless `graceful`. Throws SYSTEM_ERROR where it stays. */

@@ -31,14 +31,18 @@ export async function startDomain(
 ): Promise<void> {
 	const saved = managedSaveFile(driver, domain.name);
 	if (existsSync(saved)) {
-		if ((flags & START_FLAG.forceBoot) === 0) return restoreManagedSave(driver, domain, flags, context);
-		try {
-			unlinkSync(saved);
-		} catch (error) {
-			throw systemError(`cannot remove managed save file ${saved}`, error);
-		}
+		if (flags & START_FLAG.forceBoot) discardSaved(saved);
+		else if (await restoreManagedSave(driver, domain, flags, context)) return;
 	}
 	await bootDomain(driver, domain, await definitionToRun(driver, domain), flags, context);
+}
+
+function discardSaved(file: string): void {
+	try {
+		unlinkSync(file);
+	} catch (error) {
+		throw systemError(`cannot remove managed save file ${file}`, error);
+	}
 }
 
 /** A definition of the run's own, with everything that a former version of the driver did not fill in. */

@@ -2,7 +2,7 @@
 
 import { rmSync } from "node:fs";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
-import { shutDownByAgent } from "../agent/agent.ts";
+import { agentConnected, shutDownByAgent } from "../agent/agent.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
@@ -48,10 +48,10 @@ export function stopOperations(driver: Driver): StopOperations {
 async function askToEnd(domain: QemuDomain, flags: number, reboot: boolean): Promise<void> {
 	const run = domain.activeRun();
 	const forced = flags === AGENT;
-	if (flags & AGENT || (flags === 0 && run.agentOpen)) {
+	if (flags & AGENT || (flags === 0 && agentConnected(run))) {
 		try {
 			run.fakeReboot = false;
-			await shutDownByAgent(run, reboot);
+			await shutDownByAgent(domain, reboot);
 			return;
 		} catch (error) {
 			if (forced || (flags !== 0 && !(flags & ACPI))) throw error;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { expectError } from "@virtkit/testing/expect-error";
+import { isVirtError } from "@virtkit/testing/expect-error";
 import { decodeSaveHeader, decodeSaveTexts, encodeSaveHeader, encodeSaveImage, HEADER_BYTES } from "./image-format.ts";
 
 const XML = "<domain type='qemu'>\n  <name>vä</name>\n</domain>\n";
@@ -29,10 +29,9 @@ test("a definition without a cookie reads back without one", () => {
 });
 
 test("a definition that needs more room than there is is refused", () => {
-	expectError(
+	assert.throws(
 		() => encodeSaveImage({ complete: true, running: true, format: "raw" }, { xml: XML.repeat(100) }, 200),
-		"OPERATION_FAILED",
-		/new xml too large to fit in file/,
+		isVirtError("OPERATION_FAILED", "new xml too large to fit in file"),
 	);
 });
 
@@ -50,9 +49,24 @@ test("what is no image, or none that is known, is refused in libvirt's words", (
 		change(bytes);
 		return () => decodeSaveHeader(bytes);
 	};
-	expectError(() => decodeSaveHeader(good.subarray(0, 50)), "OPERATION_FAILED", /failed to read qemu header/);
-	expectError(changed((bytes) => bytes.write("nonsense")), "OPERATION_FAILED", /image magic is incorrect/);
-	expectError(changed((bytes) => bytes.fill(0x7f, 16, 20)), "OPERATION_FAILED", /image version is not supported/);
-	expectError(changed((bytes) => bytes.writeUInt32LE(0, 20)), "OPERATION_FAILED", /invalid header data length: 0/);
-	expectError(changed((bytes) => bytes.writeUInt32LE(9, 28)), "OPERATION_FAILED", /Invalid compressed save format 9/);
+	assert.throws(
+		() => decodeSaveHeader(good.subarray(0, 50)),
+		isVirtError("OPERATION_FAILED", "failed to read qemu header"),
+	);
+	assert.throws(
+		changed((bytes) => bytes.write("nonsense")),
+		isVirtError("OPERATION_FAILED", "image magic is incorrect"),
+	);
+	assert.throws(
+		changed((bytes) => bytes.fill(0x7f, 16, 20)),
+		isVirtError("OPERATION_FAILED", "image version is not supported"),
+	);
+	assert.throws(
+		changed((bytes) => bytes.writeUInt32LE(0, 20)),
+		isVirtError("OPERATION_FAILED", "invalid header data length: 0"),
+	);
+	assert.throws(
+		changed((bytes) => bytes.writeUInt32LE(9, 28)),
+		isVirtError("OPERATION_FAILED", "Invalid compressed save format 9"),
+	);
 });

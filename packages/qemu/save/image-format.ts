@@ -78,8 +78,7 @@ export function decodeSaveHeader(bytes: Buffer): SaveHeader {
 	if (magic !== COMPLETE_MAGIC && magic !== PARTIAL_MAGIC)
 		throw new VirtError("OPERATION_FAILED", "image magic is incorrect");
 	const little = bytes.readUInt32LE(16) <= VERSION;
-	const word = (index: number) =>
-		little ? bytes.readUInt32LE(16 + 4 * index) : bytes.readUInt32BE(16 + 4 * index);
+	const word = (index: number) => (little ? bytes.readUInt32LE(16 + 4 * index) : bytes.readUInt32BE(16 + 4 * index));
 	const [version, dataLength, running, compressed, cookieOffset] = [word(0), word(1), word(2), word(3), word(4)];
 	if (version > VERSION)
 		throw new VirtError("OPERATION_FAILED", `image version is not supported (${version} > ${VERSION})`);

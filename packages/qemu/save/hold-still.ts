@@ -1,0 +1,31 @@
+// Has a guest stand still for as long as its state is read, and go on afterwards.
+
+import { toVirtError, VirtError } from "@virtkit/base/errors";
+import type { QemuDomain } from "../domain/domain.ts";
+import type { PausedReason, Run, RunningReason } from "../domain/run.ts";
+import type { Driver } from "../driver-context.ts";
+import { startCpus, stopCpus } from "../lifecycle/stop-operations.ts";
+
+/** Throws INTERNAL_ERROR where the domain has lost its guest while something was done with it. */
+export function checkStillThere(domain: QemuDomain, run: Run): void {
+	if (domain.run !== run || run.phase !== "up") throw new VirtError("INTERNAL_ERROR", "guest unexpectedly quit");
+}
+
+/** Stops the guest where it runs; true where it did. */
+export async function stopGuest(domain: QemuDomain, run: Run, reason: PausedReason): Promise<boolean> {
+	if (domain.stateName !== "running") return false;
+	await stopCpus(run, reason);
+	checkStillThere(domain, run);
+	return true;
+}
+
+/** Has the guest go on; that it cannot is told and logged, since something else has failed already. */
+export async function resumeGuest(driver: Driver, domain: QemuDomain, run: Run, reason: RunningReason): Promise<void> {
+	if (domain.run !== run || run.phase !== "up" || run.monitor.loss) return;
+	try {
+		await startCpus(run, reason);
+	} catch (error) {
+		driver.log.warn(`cannot let '${domain.name}' go on: ${toVirtError(error).message}`, { error });
+		driver.lifecycle(domain.ref, { event: "suspended", detail: "api-error" });
+	}
+}

@@ -1,0 +1,28 @@
+// After the daemon went away while a guest was being saved or dumped: the guest goes on, and nothing half-written counts.
+
+import type { QemuDomain } from "../domain/domain.ts";
+import type { Run } from "../domain/run.ts";
+import type { Driver } from "../driver-context.ts";
+import { resumeGuest } from "./hold-still.ts";
+
+/** QEMU's states of a migration that is under way. */
+const UNDER_WAY: ReadonlySet<string> = new Set([
+	"setup",
+	"active",
+	"device",
+	"pre-switchover",
+	"cancelling",
+	"wait-unplug",
+]);
+
+/** Ends what QEMU still writes for a daemon that is gone, and lets the guest go on where it stood still for that. */
+export async function recoverInterruptedSave(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
+	const { state } = domain;
+	if (state.state !== "paused" || (state.reason !== "save" && state.reason !== "dump")) return;
+	driver.log.info(
+		`'${domain.name}' goes on: the daemon went away while it was being ${state.reason === "save" ? "saved" : "dumped"}`,
+	);
+	const { status = "none" } = await run.monitor.execute("query-migrate");
+	if (UNDER_WAY.has(status)) await run.monitor.execute("migrate_cancel");
+	await resumeGuest(driver, domain, run, state.reason === "save" ? "save-canceled" : "unpaused");
+}
