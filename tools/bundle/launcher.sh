@@ -5,7 +5,7 @@ set -eu
 here=${0%/*}
 [ "$here" != "$0" ] || here=$(dirname -- "$(command -v -- "$0")")
 [ ! -L "$0" ] || here=$(dirname -- "$(readlink -f -- "$0")")
-case $here in /*) ;; *) here=$PWD/$here ;; esac
+case $here in /*) ;; .) here=$PWD ;; *) here=$PWD/$here ;; esac
 
 # Compiled code is kept beside the programs, or with the user where they may not write there.
 : "${NODE_COMPILE_CACHE=$here/lib/compile-cache}"
