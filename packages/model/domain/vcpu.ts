@@ -1,6 +1,7 @@
 // How many virtual CPUs the guest has, which of them are there, and the host CPUs they may run on.
 
 import { integer, oneOf, uint, yesNo } from "@virtkit/xml/codec";
+import { documentError } from "@virtkit/xml/read";
 import { attr, element, type Infer, text } from "@virtkit/xml/schema";
 import { numberSetCode, someNumbers } from "./number-sets.ts";
 
@@ -15,7 +16,9 @@ export const vcpu = element(
 		count: text(integer({ min: 0, max: 0xffffffff }), { doc: "Virtual CPUs that the guest can have." }),
 	},
 	{
-		onRead(value) {
+		onRead(value, found) {
+			value.count ??= 1;
+			if (value.count === 0) throw documentError(found, "a guest has at least 1 virtual CPU, not 0", "INTERNAL_ERROR");
 			value.placement ??= "static";
 			if (value.placement === "auto") value.cpuset = undefined;
 		},
