@@ -1,8 +1,8 @@
 // All domains by UUID, name and number, and libvirt's rules of who may take which.
 
 import { VirtError } from "@virtkit/base/errors";
-import type { DefinitionStore } from "./store.ts";
 import { QemuDomain } from "./domain.ts";
+import type { DefinitionStore } from "./store.ts";
 
 /** Stored definitions kept parsed in memory; those used least recently are let go. */
 const DEFINITIONS_IN_MEMORY = 1024;

@@ -1,10 +1,10 @@
 // Events of devices: trays, balloon, clock, channels, unplugged devices, write thresholds.
 
 import { GUEST_AGENT_CHANNEL } from "@virtkit/model/domain/channel";
-import { findDisk, idOfPath, sourcePathOf } from "../domain/find-device.ts";
 import { agentChannelChanged } from "../agent/agent.ts";
-import { saveStatus } from "../lifecycle/status-file.ts";
 import { formatNode, topImage } from "../devices/disk-image.ts";
+import { findDisk, idOfPath, sourcePathOf } from "../domain/find-device.ts";
+import { saveStatus } from "../lifecycle/status-file.ts";
 import type { EventHandlers } from "./handler.ts";
 
 /** virConnectDomainEventTrayChangeReason. */

@@ -2,8 +2,8 @@
 
 import type { Lifecycle } from "@virtkit/core/events";
 import type { PausedReason } from "../domain/run.ts";
-import { saveStatus } from "../lifecycle/status-file.ts";
 import { shutDownOrReboot } from "../lifecycle/fake-reboot.ts";
+import { saveStatus } from "../lifecycle/status-file.ts";
 import type { EventHandlers, EventSource } from "./handler.ts";
 
 type Suspended = Extract<Lifecycle, { event: "suspended" }>["detail"];

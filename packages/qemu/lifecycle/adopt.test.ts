@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import test from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { findProcesses } from "@virtkit/host/process";
 import { KillableDriver } from "@virtkit/testing/killable-driver";
 import { CAPABILITIES_CACHE, killProcesses, tinyGuest, until } from "@virtkit/testing/qemu-driver";

@@ -1,6 +1,6 @@
 // A guest's firmware variables: a file of its own, made from the firmware's template at the first start.
 
-import { closeSync, copyFileSync, constants, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, constants, copyFileSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
 import { systemError } from "@virtkit/host/system-error";
 import type { Run } from "../domain/run.ts";

@@ -1,9 +1,9 @@
 // What a QEMU that has just come up is asked and told before its guest runs, all of it in as few round trips as can be.
 
 import { VirtError } from "@virtkit/base/errors";
-import type { QmpCommands } from "@virtkit/qapi/schema.gen";
 import { GUEST_AGENT_CHANNEL } from "@virtkit/model/domain/channel";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import type { QmpCommands } from "@virtkit/qapi/schema.gen";
 import type { Run } from "../domain/run.ts";
 
 /** One thing to ask or tell; its promise fails where QEMU refuses. */

@@ -1,7 +1,7 @@
 // A guest's private folders: its working folder with the master key, and the one of its channel sockets.
 
-import { chownSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
+import { chownSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemError } from "@virtkit/host/system-error";
 import type { Run } from "../domain/run.ts";

@@ -1,6 +1,6 @@
 // The definition inside a saved image: what is written for it, read from it, and may be put in its place.
 
-import { parseDomain, type DomainDef } from "@virtkit/model/domain/domain";
+import { type DomainDef, parseDomain } from "@virtkit/model/domain/domain";
 import { completeDomain } from "../defaults/complete.ts";
 import { Definition } from "../domain/definition.ts";
 import type { Run } from "../domain/run.ts";
