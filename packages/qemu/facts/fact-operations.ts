@@ -6,6 +6,7 @@ import { cpuFacts } from "./cpu-facts.ts";
 import { interfaceFacts } from "./interface-facts.ts";
 import { labelFacts } from "./label-facts.ts";
 import { memoryFacts } from "./memory-facts.ts";
+import { statsFacts } from "./stats/stats.ts";
 import { stateOperations } from "./state-operations.ts";
 import { vcpuFacts } from "./vcpu-facts.ts";
 
@@ -18,4 +19,5 @@ export const factOperations = (driver: Driver) => ({
 	...interfaceFacts,
 	...cpuFacts(driver),
 	...labelFacts,
+	...statsFacts,
 });
