@@ -29,8 +29,8 @@ export const seclabel = element(
 	{
 		onRead(value, node, context) {
 			value.type ??= "dynamic";
-			if (!context.live && value.type !== "static") value.label = undefined;
-			if (!context.live || value.type === "none") value.imagelabel = undefined;
+			if (!context.live && value.type !== "static") delete value.label;
+			if (!context.live || value.type === "none") delete value.imagelabel;
 			value.relabel ??= value.type === "dynamic";
 			if (value.type === "dynamic" && !value.relabel)
 				throw documentError(node, "dynamic label type must use resource relabeling", "CONFIG_UNSUPPORTED");

@@ -9,7 +9,7 @@ import type { DriverHost } from "../driver-host.ts";
 /** Gives `def` what identifies it and decides which emulator it runs in. */
 export function completeIdentity(def: DomainDef, host: DriverHost): void {
 	if (def.name.includes("/")) throw new VirtError("XML_ERROR", `name ${def.name} cannot contain '/'`);
-	if (def.name.includes("\n")) throw new VirtError("XML_ERROR", "name cannot contain a line break");
+	if (def.name.includes("\n")) throw new VirtError("XML_DETAIL", "name cannot contain a line break");
 	completeUuid(def, host);
 	if (def.genid === "") def.genid = host.uuid();
 	def.os.type.arch ??= host.arch as NonNullable<typeof def.os.type.arch>;
