@@ -100,10 +100,6 @@ const QEMU: readonly ImageRule[] = [
 		message: () => "'tftp' protocol is not supported with this QEMU binary",
 	},
 	{
-		broken: (image, { caps }) => speaks("vxhs")(image) && !caps.hasSchema("blockdev-add/arg-type/+vxhs"),
-		message: () => "VxHS protocol is not supported with this QEMU binary",
-	},
-	{
 		broken: (image) => speaks("nfs")(image) && image.source.host.length !== 1,
 		message: () => "'nfs' protocol requires the usage of exactly one host",
 	},

@@ -8,6 +8,7 @@ import { refuseDuplicateControllers } from "./controller-check.ts";
 import { disk } from "./disk.ts";
 import { floppyController } from "./disk-build.ts";
 import { numberImages } from "./disk-image.ts";
+import { checkDisksToStart } from "./disk-start-check.ts";
 import type { DeviceEntry, DomainStep } from "./entry.ts";
 import { filesystem } from "./filesystem.ts";
 import { hub } from "./hub.ts";
@@ -109,6 +110,9 @@ export const BUILT_LAST: readonly AnyEntry[] = [
 	// shmem,
 	vsock,
 ];
+
+/** What keeps a guest that may be defined from starting, before anything is made ready (libvirt's qemuProcessStartValidate). */
+export const START_CHECKS: readonly DomainStep[] = [checkDisksToStart];
 
 /** Makes devices ready for a start, once they have their ids: ports, sockets, secrets, storage nodes. */
 export const PREPARED: readonly DomainStep[] = [({ def }) => numberImages(def)];

@@ -1,0 +1,34 @@
+// What a disk may be defined with, but no guest starts with: protocols and buses this emulator lacks.
+
+import { VirtError } from "@virtkit/base/errors";
+import type { DiskDef } from "@virtkit/model/domain/disk";
+import { isMachine } from "../machine.ts";
+import type { DefineContext } from "./entry.ts";
+
+interface StartRule {
+	broken(disk: DiskDef, context: DefineContext): boolean;
+	readonly message: string;
+}
+
+const RULES: readonly StartRule[] = [
+	{
+		broken: (disk, { caps }) =>
+			disk.type === "network" && disk.source?.protocol === "vxhs" && !caps.hasSchema("blockdev-add/arg-type/+vxhs"),
+		message: "VxHS protocol is not supported with this QEMU binary",
+	},
+	{
+		broken: (disk, { def }) => disk.device === "floppy" && isMachine(def, "pseries"),
+		message: "PowerPC pseries machines do not support floppy device",
+	},
+	{
+		broken: (disk, { caps }) => disk.type === "nvme" && !caps.hasSchema("blockdev-add/arg-type/+nvme"),
+		message: "NVMe disks are not supported with this QEMU binary",
+	},
+];
+
+/** Refuses to start a guest whose disks this emulator or machine cannot serve (libvirt's qemuProcessStartValidateDisks). */
+export function checkDisksToStart(context: DefineContext): void {
+	for (const disk of context.def.devices.disks)
+		for (const { broken, message } of RULES)
+			if (broken(disk, context)) throw new VirtError("CONFIG_UNSUPPORTED", message);
+}
