@@ -136,7 +136,7 @@ const REFUSED: readonly Row[] = [
 	[
 		"CONFIG_UNSUPPORTED",
 		/does not support machine type 'vax'/,
-		"<devices><memballoon model='none'/></devices>",
+		"<devices><controller type='usb' model='none'/><memballoon model='none'/></devices>",
 		{ machine: "vax" },
 	],
 	["CONFIG_UNSUPPORTED", /UEFI requires ACPI/, "", { os: "<loader readonly='yes' type='pflash'>/CODE.fd</loader>" }],
