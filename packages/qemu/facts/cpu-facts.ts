@@ -6,16 +6,16 @@ import { VirtError } from "@virtkit/base/errors";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
 import { param, type TypedParam } from "@virtkit/core/typed-params";
 import type { Cgroup, CpuUsage } from "@virtkit/host/cgroup/group";
-import { readProcessStat } from "@virtkit/host/process";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { processTimes } from "./process-times.ts";
 
 /** CPU time of the guest's control group, or of its process where it has none; undefined where neither tells. */
 export function cpuUsage(run: Run): CpuUsage | undefined {
-	const { cgroups, process } = run;
+	const { cgroups } = run;
 	if (cgroups?.guest.has("cpuacct")) return cgroups.guest.cpuUsage();
-	const stat = process && readProcessStat(process.pid);
+	const stat = processTimes(run);
 	if (!stat) return undefined;
 	const [userNs, systemNs] = [BigInt(stat.userNs), BigInt(stat.systemNs)];
 	return { usageNs: userNs + systemNs, userNs, systemNs };

@@ -1,12 +1,12 @@
 // How much memory a running guest uses: what its balloon tells, and what its process has of the host's.
 
 import type { DomainOperations } from "@virtkit/core/domain-operations";
-import { readProcessStat } from "@virtkit/host/process";
 import { isQmpError } from "@virtkit/qmp/qmp-error";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import { balloonPath } from "../lifecycle/set-up.ts";
 import { pageKib } from "./page-size.ts";
+import { processTimes } from "./process-times.ts";
 
 /** virDomainMemoryStatTags. */
 export const MEMORY_TAG = {
@@ -82,7 +82,7 @@ async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
 }
 
 function residentMemory(run: Run): MemoryFigure[] {
-	const stat = run.process && readProcessStat(run.process.pid);
+	const stat = processTimes(run);
 	return stat ? [{ tag: MEMORY_TAG.rss, value: BigInt(stat.residentPages) * pageKib() }] : [];
 }
 

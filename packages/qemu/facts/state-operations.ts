@@ -1,11 +1,9 @@
 // What can be told of a domain at once: its state, its size, what it is.
 
-import { readFileSync } from "node:fs";
-import { VirtError } from "@virtkit/base/errors";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
 import { DOMAIN_STATE } from "@virtkit/core/domain-state";
-import { parseProcessStat } from "@virtkit/host/process-stat";
 import type { QemuDomain } from "../domain/domain.ts";
+import { processTimes } from "./process-times.ts";
 
 /** virDomainControlState. */
 const CONTROL = { ok: 0, job: 1, occupied: 2, error: 3 } as const;
@@ -42,14 +40,6 @@ export const stateOperations: StateOperations = {
 
 /** CPU time of the guest's process in nanoseconds; 0 where it has none. */
 export function cpuTimeOf({ run }: QemuDomain): bigint {
-	if (run?.process === undefined) return 0n;
-	let text = "";
-	try {
-		text = readFileSync(`/proc/${run.process.pid}/stat`, "latin1");
-	} catch {
-		// Gone this instant; the end of its monitor is on its way.
-	}
-	const stat = parseProcessStat(text);
-	if (stat === undefined) throw new VirtError("OPERATION_FAILED", "cannot read cputime for domain");
-	return BigInt(stat.userNs + stat.systemNs);
+	const times = run && processTimes(run);
+	return times === undefined ? 0n : BigInt(times.userNs + times.systemNs);
 }
