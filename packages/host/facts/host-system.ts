@@ -1,9 +1,15 @@
-// What else a daemon says of its host: whether KVM, an IOMMU and security modules are there.
+// What else a daemon says of its host: its name, whether KVM, an IOMMU and security modules are there.
 
 import { accessSync, closeSync, constants, openSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { errnoOf, errnoText } from "../system-error.ts";
 import { HostFiles } from "./host-files.ts";
+
+/** The name the host has for itself. */
+export function readHostname(): string {
+	return hostname();
+}
 
 /** Whether /dev/kvm can be used, and if not, why. */
 export type KvmState = { readonly usable: true } | { readonly usable: false; readonly reason: string };
