@@ -11,12 +11,14 @@ import { defineOperations } from "./config/define-operations.ts";
 import { domainCollection } from "./config/domain-collection.ts";
 import { xmlOperations } from "./config/xml-operations.ts";
 import { consoleOperations } from "./console/operations.ts";
+import { monitorOperations } from "./control/monitor-command.ts";
 import { controlOperations } from "./control/operations.ts";
 import type { QemuDomain } from "./domain/domain.ts";
 import { DomainRegistry } from "./domain/registry.ts";
 import { DefinitionStore } from "./domain/store.ts";
 import { Driver } from "./driver-context.ts";
 import { factOperations } from "./facts/fact-operations.ts";
+import { hostOperations } from "./host-operations.ts";
 import { HostView } from "./host-view.ts";
 import { adoptRuns } from "./lifecycle/adopt.ts";
 import { startWithHost } from "./lifecycle/autostart.ts";
@@ -48,7 +50,7 @@ export async function createQemuDriver(options: QemuDriverOptions): Promise<Qemu
 	return {
 		domains: domainCollection(driver),
 		operations: operationsOf(driver),
-		host: {},
+		host: hostOperations(driver),
 		events: driver.events,
 		[Symbol.asyncDispose]: () => letGo(driver),
 	};
@@ -105,6 +107,7 @@ function operationsOf(driver: Driver): Partial<DomainOperations<QemuDomain>> {
 		...saveOperations(driver),
 		...consoleOperations,
 		...controlOperations(driver),
+		...monitorOperations,
 		...agentOperations,
 	};
 }

@@ -1,34 +1,23 @@
-// Numbers of users and groups by name, and the groups a user is in, from passwd(5) and group(5).
+// Who guests run as: the user and groups that the settings name.
 
-import { readFileSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
-
-const FILES = { user: "/etc/passwd", group: "/etc/group" } as const;
-
-function linesOf(file: string): string[][] {
-	try {
-		return readFileSync(file, "utf8")
-			.split("\n")
-			.map((line) => line.split(":"));
-	} catch {
-		return [];
-	}
-}
-
-/** The number of that name; `+123` and a name that is none but all digits are numbers themselves. */
-export function findId(name: string, kind: "user" | "group"): number | undefined {
-	if (name.startsWith("+")) return /^\+\d+$/.test(name) ? Number(name.slice(1)) : undefined;
-	const found = linesOf(FILES[kind]).find(([own]) => own === name)?.[2];
-	if (found !== undefined) return Number(found);
-	return /^\d+$/.test(name) ? Number(name) : undefined;
-}
+import { findUserById, parseGroupId, parseUserId, supplementaryGroups } from "@virtkit/host/user";
 
 /** A user and groups to run as. */
 export interface RunAs {
 	readonly uid: number;
 	readonly gid: number;
-	/** Groups that list the user as a member. */
+	/** Further groups of the user. */
 	readonly supplementaryGroups: readonly number[];
+}
+
+/** The number of a user or group by its name or number; undefined where the host has none such. */
+export function findId(name: string, kind: "user" | "group"): number | undefined {
+	try {
+		return kind === "user" ? parseUserId(name) : parseGroupId(name);
+	} catch {
+		return undefined;
+	}
 }
 
 /**
@@ -39,17 +28,11 @@ export interface RunAs {
 export function findRunAs(user: string | undefined, group: string | undefined): RunAs | undefined {
 	if (user === undefined || process.getuid?.() !== 0) return undefined;
 	const uid = findId(user, "user");
-	const gid = group === undefined ? primaryGroup(uid) : findId(group, "group");
 	if (uid === undefined) throw new VirtError("CONF_SYNTAX", `user '${user}' of qemu.conf is not known on this host`);
+	const account = findUserById(uid);
+	const gid = group === undefined ? account?.gid : findId(group, "group");
 	if (gid === undefined) throw new VirtError("CONF_SYNTAX", `group '${group}' of qemu.conf is not known on this host`);
 	if (uid === 0 && gid === 0) return undefined;
-	const name = linesOf(FILES.user).find(([, , id]) => Number(id) === uid)?.[0];
-	const groups = linesOf(FILES.group).filter(([, , , members]) => name && members?.split(",").includes(name));
-	const supplementaryGroups = groups.map(([, , id]) => Number(id)).filter((id) => id !== gid);
-	return { uid, gid, supplementaryGroups };
-}
-
-function primaryGroup(uid: number | undefined): number | undefined {
-	const entry = linesOf(FILES.user).find(([, , id]) => Number(id) === uid);
-	return entry === undefined ? undefined : Number(entry[3]);
+	const groups = account === undefined ? [] : supplementaryGroups(account.name);
+	return { uid, gid, supplementaryGroups: groups.filter((id) => id !== gid) };
 }

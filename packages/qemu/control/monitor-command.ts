@@ -1,0 +1,26 @@
+// Any command for a guest's QEMU, as JSON or in the words of its human monitor, answered as QEMU answers.
+
+import { toVirtError, VirtError } from "@virtkit/base/errors";
+import type { DomainOperations } from "@virtkit/core/domain-operations";
+import type { QemuDomain } from "../domain/domain.ts";
+
+/** VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP. */
+const HUMAN = 1;
+
+/** QEMU takes its time over some commands, such as a dump: only the caller gives up. */
+const NO_DEADLINE = Number.POSITIVE_INFINITY;
+
+export const monitorOperations: Pick<DomainOperations<QemuDomain>, "monitorCommand"> = {
+	monitorCommand: async (domain, command, flags, { signal }) => {
+		const { monitor } = domain.activeRun();
+		const options = { deadlineMs: NO_DEADLINE, signal };
+		if (flags & HUMAN) return monitor.execute("human-monitor-command", { "command-line": command }, options);
+		try {
+			return await monitor.executeText(command, options);
+		} catch (error) {
+			const { code, detail } = toVirtError(error);
+			if (code !== "INVALID_ARG") throw error;
+			throw new VirtError("INTERNAL_ERROR", detail, { cause: error });
+		}
+	},
+};
