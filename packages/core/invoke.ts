@@ -35,7 +35,7 @@ export function checkWritable(api: string, context: CallContext): void {
 /** Refuses an operation that the domain's state does not allow. */
 export function checkLegal(row: OperationRow, domain: DomainHandle): void {
 	const legal = row.legal[domain.stateName];
-	if (legal !== true) throw new VirtError("OPERATION_INVALID", legal);
+	if (legal !== true) throw new VirtError("OPERATION_INVALID", legal, { domain: "DOMAIN" });
 }
 
 /**

@@ -22,6 +22,13 @@ const ALWAYS: Legality = {
 	pmsuspended: true,
 };
 const ACTIVE: Legality = { ...ALWAYS, shutoff: NOT_RUNNING };
+const RUNNING_ONLY: Legality = {
+	...ACTIVE,
+	paused: NOT_RUNNING,
+	shutdown: NOT_RUNNING,
+	crashed: NOT_RUNNING,
+	pmsuspended: NOT_RUNNING,
+};
 const INACTIVE: Legality = notWhileActive(RUNNING);
 const AWAKE: Legality = { ...ACTIVE, pmsuspended: SLEEPING };
 
@@ -71,7 +78,7 @@ const SAVE_FLAGS = 7;
 /** Flags are those that libvirt's QEMU driver takes; source: its public headers. */
 export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRow>> = {
 	start: row("virDomainCreateWithFlags", 0x3f, INACTIVE, { async: "start" }, true, "start"),
-	shutdown: row("virDomainShutdownFlags", 3, AWAKE, "modify", true, "init_control"),
+	shutdown: row("virDomainShutdownFlags", 3, RUNNING_ONLY, "modify", true, "init_control"),
 	reboot: row("virDomainReboot", 3, AWAKE, "modify", true, "init_control"),
 	reset: row("virDomainReset", 0, ACTIVE, "modify", true, "reset"),
 	// Takes its job itself: what ends QEMU must not wait for who waits for QEMU.
@@ -120,7 +127,7 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	controlInfo: row("virDomainGetControlInfo", 0, ACTIVE, "none", false, "read"),
 	osType: fact("virDomainGetOSType"),
 	maxMemory: fact("virDomainGetMaxMemory"),
-	maxVcpus: fact("virDomainGetMaxVcpus"),
+	maxVcpus: row("virDomainGetMaxVcpus", 0, ACTIVE, "none", false, "read"),
 	vcpuCount: row("virDomainGetVcpusFlags", VCPU_FLAGS, ALWAYS, "none", false, "read"),
 	vcpus: row(
 		"virDomainGetVcpus",
@@ -151,7 +158,7 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	time: row("virDomainGetTime", 0, ACTIVE, "none", true, "write"),
 	setTime: row("virDomainSetTime", 1, ACTIVE, "none", true, "write"),
 	securityLabels: fact("virDomainGetSecurityLabelList"),
-	stats: row("virDomainListGetStats", 0x7fffffff, ALWAYS, "none", false, "read"),
+	stats: row("virConnectGetAllDomainStats", 0xe0000000, ALWAYS, "none", false, "read"),
 };
 
 function notWhileActive(why: string): Legality {

@@ -25,7 +25,7 @@ interface OpenElement extends XmlElement {
  * Parses `text` to its root element.
  *
  * `what` names the document in messages, for instance `domain definition`.
- * Throws XML_ERROR with line and column for anything that is not well-formed, carries a document type
+ * Throws XML_DETAIL with line and column for anything that is not well-formed, carries a document type
  * declaration (which is where entity bombs and external entities live), or exceeds the limits.
  */
 export function parseXml(text: string, what = "document", limits: ParseLimits = DEFAULT_LIMITS): XmlElement {
@@ -38,8 +38,8 @@ export function parseXml(text: string, what = "document", limits: ParseLimits = 
 	let start = { line: 1, column: 1 };
 	const fail = (reason: string): never => {
 		const position = { line: parser.line, column: parser.columnIndex + 1 };
-		throw new VirtError("XML_ERROR", `${what}, line ${position.line}, column ${position.column}: ${reason}`, {
-			domain: "XML",
+		throw new VirtError("XML_DETAIL", `${what}, line ${position.line}, column ${position.column}: ${reason}`, {
+			domain: "DOMAIN",
 			position,
 		});
 	};

@@ -39,6 +39,9 @@ export function readAmount(element: XmlElement, options: AmountOptions = {}, con
 			element,
 			`Invalid value '${text}' of element '${element.name}'. Allowed: a whole number that is not negative`,
 		);
+	// A number that 64 bits do not hold is no number to libvirt; a product that they do not hold is too large.
+	if (BigInt(text) >= 1n << 64n)
+		throw documentError(element, `Invalid value '${text}' of element '${element.name}': it does not fit 64 bits`);
 	const bytes = BigInt(text) * factor;
 	if (bytes >= 1n << 63n)
 		throw documentError(element, `Value '${text}' (${written}) of element '${element.name}' is too large`, "OVERFLOW");
