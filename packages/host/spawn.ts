@@ -49,9 +49,6 @@ export interface DetachedProcess {
 	readonly exited: Promise<ExitStatus>;
 }
 
-/** The first descriptor number that `inherit` fills. */
-export const FIRST_INHERITED_FD = 3;
-
 /** The shell's letter for a limit, and how many bytes or things its unit is (ulimit of sh(1)). */
 const ULIMITS = {
 	nofile: { letter: "n", unit: 1 },

@@ -1,9 +1,8 @@
+// Tests of looking up users and groups.
+
 import assert from "node:assert/strict";
-import { statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { isVirtError } from "@virtkit/testing/expect-error";
-import { temporaryFolder } from "@virtkit/testing/temporary-folder";
-import { restoreOwnership, takeOwnership } from "./ownership.ts";
 import {
 	findGroupByName,
 	findUserById,
@@ -25,19 +24,4 @@ test("users and groups are found by name and number, in libvirt's notations", ()
 	assert.throws(() => parseUserId("virtkit-nobody-at-all"), isVirtError("INVALID_ARG", "virtkit-nobody-at-all"));
 	assert.throws(() => parseGroupId("-1"), isVirtError("INVALID_ARG", "-1"));
 	assert.deepEqual(supplementaryGroups("virtkit-nobody-at-all"), []);
-});
-
-test("a file is given to another user and back to its former owner, also after it was replaced or removed", () => {
-	using folder = temporaryFolder();
-	const path = folder.file("disk");
-	writeFileSync(path, "");
-	const { uid, gid } = statSync(path);
-	const former = takeOwnership(path, { uid: 4711, gid: 4712 });
-	assert.deepEqual(former, { path, uid, gid });
-	assert.deepEqual([statSync(path).uid, statSync(path).gid], [4711, 4712]);
-	assert.equal(takeOwnership(path, { uid: 4711, gid: 4712 }), undefined);
-	const gone = { path: folder.file("gone"), uid: 1, gid: 1 };
-	assert.deepEqual(restoreOwnership([former, gone].filter((entry) => entry !== undefined)), []);
-	assert.deepEqual([statSync(path).uid, statSync(path).gid], [uid, gid]);
-	assert.throws(() => takeOwnership(folder.file("gone"), { uid: 1, gid: 1 }), isVirtError("SYSTEM_ERROR", "gone"));
 });

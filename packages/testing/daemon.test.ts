@@ -1,3 +1,5 @@
+// Tests of the harness that runs the project's daemon.
+
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";

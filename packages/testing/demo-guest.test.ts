@@ -1,3 +1,5 @@
+// Tests of the guests made here, on QEMU alone.
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { statSync, writeFileSync } from "node:fs";

@@ -11,7 +11,7 @@ import { DEFAULT_SETTINGS } from "@virtkit/qemu/settings-file";
 /** A command: on the domain of that name, or with a document. */
 export interface DriverCommand {
 	readonly id: number;
-	readonly do: "define" | "create" | "start" | "destroy" | "undefine" | "suspend" | "resume" | "list";
+	readonly do: "define" | "create" | "start" | "destroy" | "undefine" | "suspend" | "resume" | "managedSave" | "list";
 	readonly name?: string;
 	readonly xml?: string;
 	readonly flags?: number;

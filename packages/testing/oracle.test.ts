@@ -1,3 +1,5 @@
+// Tests of the harness that runs libvirt's own daemon.
+
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";

@@ -1,3 +1,5 @@
+// Tests of the facts about a host, on small made-up hosts.
+
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";

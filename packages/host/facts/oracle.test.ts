@@ -1,3 +1,5 @@
+// Compares the facts about this host with what libvirt's own daemon says of it.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startLibvirtd } from "@virtkit/testing/oracle";

@@ -2,8 +2,8 @@
 
 import { closeSync, openSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
-import { callLibc } from "./libc.ts";
-import { systemError } from "./system-error.ts";
+import { callLibc } from "../libc.ts";
+import { systemError } from "../system-error.ts";
 
 // linux/if_tun.h
 const TUNSETIFF = 0x400454ca;
