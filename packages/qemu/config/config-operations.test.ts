@@ -53,7 +53,7 @@ test("metadata that contradicts its type, or is no XML, is refused", async () =>
 	await assert.rejects(set({ type: ELEMENT, value: "<a/>", uri: "u" }), isVirtError("INVALID_ARG", "key"));
 	await assert.rejects(set({ type: ELEMENT, value: "<a/>" }), isVirtError("INVALID_ARG", "uri"));
 	await assert.rejects(set({ type: 9, value: "x" }), isVirtError("INVALID_ARG", "unknown metadata type '9'"));
-	await assert.rejects(set({ type: ELEMENT, value: "<a>", key: "k", uri: "u" }), isVirtError("XML_ERROR"));
+	await assert.rejects(set({ type: ELEMENT, value: "<a>", key: "k", uri: "u" }), isVirtError("XML_DETAIL"));
 	await assert.rejects(
 		set({ type: ELEMENT, value: "<a/>", key: "1 x", uri: "u" }),
 		isVirtError("INTERNAL_ERROR", "prefix"),

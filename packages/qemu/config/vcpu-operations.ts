@@ -7,6 +7,7 @@ import { fillNumaCells } from "../defaults/numa.ts";
 import { maxVcpus, onlineVcpus } from "../defaults/vcpus.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
+import { setAgentVcpus } from "./agent-vcpus.ts";
 import { changeConfig, impactOf } from "./impact.ts";
 
 /** virDomainVcpuFlags. */
@@ -16,8 +17,7 @@ async function setVcpus(driver: Driver, domain: QemuDomain, count: number, flags
 	if (count === 0)
 		throw new VirtError("INVALID_ARG", "nvcpus in virDomainSetVcpusFlags must not be zero", { domain: "DOM" });
 	const { run, config } = impactOf(domain, flags);
-	if (flags & VCPU_FLAG.guest)
-		throw new VirtError("ARGUMENT_UNSUPPORTED", "virtual CPUs cannot be changed through the guest agent");
+	if (flags & VCPU_FLAG.guest) return await setAgentVcpus(domain, count);
 	if (flags & VCPU_FLAG.maximum) {
 		if (run) throw new VirtError("OPERATION_UNSUPPORTED", "maximum vcpu count of a live domain can't be modified");
 		refuseMaximum(domain.config.def, count);

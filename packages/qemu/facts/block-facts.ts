@@ -155,21 +155,26 @@ const IOTUNE = {
 
 async function blockIoTune(domain: QemuDomain, path: string, flags: number): Promise<TypedParam[]> {
 	const { def, run } = oneDefinition(domain, flags);
+	// Clients ask without a disk how many parameters there are.
+	if (path === "") return Object.keys(IOTUNE).map((field) => limitParameter(field, undefined));
 	const disk = diskByName(def, path);
 	if (!disk)
 		throw new VirtError(
 			"INVALID_ARG",
-			run ? `invalid path: ${path}` : `disk '${path}' was not found in the domain config`,
+			run ? `disk '${path}' not found in domain` : `disk '${path}' was not found in the domain config`,
 		);
 	if (disk.type === "vhostuser")
 		throw new VirtError("OPERATION_UNSUPPORTED", "block IO tuning is not supported for vhostuser disk");
 	const live = run ? await liveLimits(run, disk) : undefined;
-	return Object.entries(IOTUNE).map(([field, name]) => {
-		const value = run ? live?.[name] : disk.iotune?.[field as keyof IotuneDef];
-		return field === "group_name"
-			? param.string(field, String(value ?? ""))
-			: param.ullong(field, BigInt(Number(value ?? 0)));
-	});
+	return Object.entries(IOTUNE).map(([field, name]) =>
+		limitParameter(field, run ? live?.[name] : disk.iotune?.[field as keyof IotuneDef]),
+	);
+}
+
+function limitParameter(field: string, value: unknown): TypedParam {
+	return field === "group_name"
+		? param.string(field, String(value ?? ""))
+		: param.ullong(field, BigInt(Number(value ?? 0)));
 }
 
 async function liveLimits(run: Run, disk: DiskDef): Promise<BlockDeviceInfo | undefined> {

@@ -26,7 +26,7 @@ function guestWithDisks(tests: TestDriver): string {
 <devices><controller type='usb' model='none'/>
 <disk type='file'><driver name='qemu' type='qcow2'/><source file='${top}'/>
 <backingStore type='file'><format type='raw'/><source file='${base}'/><backingStore/></backingStore><target dev='vda' bus='virtio'/></disk>
-<disk type='file'><driver name='qemu' type='raw'/><source file='${raw}'/><target dev='sda' bus='sata'/></disk>
+<disk type='file'><driver name='qemu' type='raw'/><source file='${raw}'/><target dev='sda' bus='sata'/><iotune><read_bytes_sec>1000000</read_bytes_sec></iotune></disk>
 <disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk>
 </devices></domain>`;
 }
@@ -145,7 +145,14 @@ test("disks of a running guest have sizes, counters and limits, by target or by 
 		"rd_total_times",
 		"flush_total_times",
 	]);
-	assert.equal((await tests.run("blockIoTune", domain, 0, "sda")).length, 20);
+	const limits = await tests.run("blockIoTune", domain, 0, "sda");
+	assert.equal(limits.length, 20);
+	assert.equal(values(limits)["read_bytes_sec"], 1_000_000n);
+	assert.equal((await tests.run("blockIoTune", domain, 0, "")).length, 20);
+	const {
+		disks: [, , drive],
+	} = domain.activeRun().live.def.devices;
+	assert.deepEqual([drive?.target.dev, drive?.source], ["hdc", undefined]);
 	assert.deepEqual(await tests.run("diskErrors", domain), []);
 	await assert.rejects(
 		tests.run("blockInfo", domain, 0, "vdz"),
@@ -172,8 +179,9 @@ test("vCPUs are Linux threads of QEMU, with CPU time, CPU and affinity", async (
 	assert.ok((vcpu?.affinity.length ?? 0) > 0);
 	const tags = (await tests.run("memoryStats", domain)).map(({ tag }) => tag);
 	assert.deepEqual(tags, [6, 9, 7]);
-	const [label] = await tests.run("securityLabels", domain);
-	assert.match(label?.label ?? "", /^\+\d+:\+\d+$/);
+	const [system, owner] = await tests.run("securityLabels", domain);
+	assert.equal(system?.label, "");
+	assert.match(owner?.label ?? "", /^\+\d+:\+\d+$/);
 	const { params } = await tests.run("cpuStats", domain, 0, -1, 1);
 	assert.deepEqual(names(params), ["cpu_time", "user_time", "system_time"]);
 });

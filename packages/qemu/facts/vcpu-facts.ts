@@ -3,6 +3,7 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainOperations, VcpuInfo } from "@virtkit/core/domain-operations";
 import { readThread, type Thread } from "@virtkit/host/thread";
+import { countAgentVcpus } from "../config/agent-vcpus.ts";
 import { oneDefinition } from "../config/impact.ts";
 import { VCPU_FLAG } from "../config/vcpu-operations.ts";
 import { maxVcpus, onlineVcpus } from "../defaults/vcpus.ts";
@@ -44,12 +45,11 @@ function vcpus(domain: QemuDomain): VcpuInfo[] {
 	}));
 }
 
-function vcpuCount(domain: QemuDomain, flags: number): number {
+function vcpuCount(domain: QemuDomain, flags: number): number | Promise<number> {
 	const { def, run } = oneDefinition(domain, flags);
 	if (flags & VCPU_FLAG.guest && !run)
 		throw new VirtError("INVALID_ARG", "vCPU count provided by the guest agent can only be requested for live domains");
-	if (flags & VCPU_FLAG.guest)
-		throw new VirtError("ARGUMENT_UNSUPPORTED", "virtual CPUs cannot be counted through the guest agent");
+	if (flags & VCPU_FLAG.guest) return countAgentVcpus(domain, (flags & VCPU_FLAG.maximum) !== 0);
 	return flags & VCPU_FLAG.maximum ? maxVcpus(def) : onlineVcpus(def);
 }
 

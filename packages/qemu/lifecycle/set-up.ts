@@ -4,6 +4,8 @@ import { VirtError } from "@virtkit/base/errors";
 import { GUEST_AGENT_CHANNEL } from "@virtkit/model/domain/channel";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { QmpCommands } from "@virtkit/qapi/schema.gen";
+import { isEmptyDisk } from "../devices/disk-image.ts";
+import { throttleCommands } from "../devices/disk-throttle.ts";
 import type { Run } from "../domain/run.ts";
 
 /** One thing to ask or tell; its promise fails where QEMU refuses. */
@@ -100,6 +102,24 @@ const setBalloon: Step = (run, def) => {
 	]);
 };
 
+/** Limits of disks, which QEMU takes once its devices stand. */
+const setThrottles: Step = (run, def) => {
+	const commands = throttleCommands(def);
+	if (commands.length === 0) return undefined;
+	return Promise.all(commands.map((command) => run.monitor.executeUntyped(command.execute, command.arguments)));
+};
+
+/** Drives without a medium have no image any more: what was made up for the command line is forgotten. */
+const forgetEmptyImages: Step = (run, def) => {
+	for (const disk of def.devices.disks) {
+		if (!isEmptyDisk(disk)) continue;
+		delete disk.source;
+		delete disk.driver.type;
+	}
+	run.live.changed();
+	return undefined;
+};
+
 /** A guest that is to end where it reboots: QEMU shuts down instead. */
 const setActions: Step = (run, def) =>
 	def.on_reboot === "destroy" && run.caps.hasSchema("set-action")
@@ -114,6 +134,8 @@ const STEPS: readonly Step[] = [
 	setLinks,
 	setBalloon,
 	setActions,
+	setThrottles,
+	forgetEmptyImages,
 ];
 
 /** Asks and tells all of it at once. Throws what the first refusal was. */
