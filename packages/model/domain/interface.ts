@@ -57,6 +57,11 @@ const modelName: Codec<string> = matching(
 	(text) => MODELS.find((known) => known.toLowerCase() === text.toLowerCase()) ?? text,
 );
 
+/** Whether libvirt knows the model: it is then no PCI Express device unless said so. */
+export function isKnownModel(model: string | undefined): boolean {
+	return model !== undefined && MODELS.includes(model);
+}
+
 /** True for models that are virtio devices. */
 export function isVirtioModel(model: string | undefined): boolean {
 	return model === "virtio" || model === "virtio-transitional" || model === "virtio-non-transitional";

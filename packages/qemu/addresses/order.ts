@@ -8,11 +8,13 @@ import type { DeviceEntry } from "../devices/entry.ts";
 import { filesystem } from "../devices/filesystem.ts";
 import { addHub, hub } from "../devices/hub.ts";
 import { input } from "../devices/input.ts";
+import { networkInterface } from "../devices/interface.ts";
 import { iommu } from "../devices/iommu.ts";
 import { memballoon } from "../devices/memballoon.ts";
 import { memory } from "../devices/memory.ts";
 import { nvram } from "../devices/nvram.ts";
 import { COMPLETED } from "../devices/registry.ts";
+import { rng } from "../devices/rng.ts";
 import { sound } from "../devices/sound.ts";
 import { video } from "../devices/video.ts";
 import { vsock } from "../devices/vsock.ts";
@@ -39,19 +41,22 @@ export interface PciStep {
 	readonly only?: (device: DeviceInfo) => boolean;
 }
 
+/** An interface that is a device of the host, which gets its slot among those. */
+const isHostInterface = (device: DeviceInfo): boolean => "type" in device && device.type === "hostdev";
 const isPci = (device: DeviceInfo): boolean => "type" in device && device.type === "pci";
 
 /** Order in which devices get PCI slots (libvirt's qemuDomainAssignDevicePCISlots). */
 export const PCI_STEPS: readonly PciStep[] = [
 	{ entry: controller, only: isPci },
 	{ entry: filesystem },
-	// interface,
+	{ entry: networkInterface, only: (device) => !isHostInterface(device) },
 	{ entry: sound },
 	{ entry: controller, only: (device) => !isPci(device) },
 	{ entry: disk },
+	{ entry: networkInterface, only: isHostInterface },
 	// hostdev,
 	{ entry: memballoon },
-	// rng,
+	{ entry: rng },
 	{ entry: watchdog },
 	{ entry: video },
 	// shmem,
@@ -90,7 +95,7 @@ export const VIRTIO_SERIAL_STEPS: readonly AddressedEntry[] = [
 
 /** Order in which registers of pSeries' virtual bus are given out. */
 export const SPAPR_VIO_STEPS: readonly AddressedEntry[] = [
-	// interface
+	networkInterface,
 	controller,
 	// serial,
 	nvram,

@@ -46,6 +46,7 @@ export class CommandLine {
 	/** Changes a device before it is appended: what a definition's overrides do. */
 	adaptDevice: (device: JsonObject) => JsonObject = (device) => device;
 	#origin: Origin = { what: "always" };
+	#fdSets = 0;
 
 	constructor(binary: string) {
 		this.binary = binary;
@@ -87,6 +88,13 @@ export class CommandLine {
 		const number = FIRST_PASSED_FD + this.passed.length;
 		this.passed.push({ fd, number });
 		return number;
+	}
+
+	/** Puts inherited descriptor `number` into a set of its own (-add-fd) and returns the path by which QEMU opens it. */
+	addFdSet(number: number, opaque: string): string {
+		const set = this.#fdSets++;
+		this.add("-add-fd", `set=${set},fd=${number},opaque=${opaque}`);
+		return `/dev/fdset/${set}`;
 	}
 
 	/** The argument vector, binary first. */

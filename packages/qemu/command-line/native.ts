@@ -18,11 +18,12 @@ import { prepareDomain } from "./prepare.ts";
 
 /** Interfaces as a shell can start them: with a script of the user's, since nobody connects them to the host's network. */
 function exportInterfaces({ devices }: DomainDef): void {
-	devices.interfaces = devices.interfaces.map(({ mac, model, script }) =>
+	devices.interfaces = devices.interfaces.map(({ mac, model, script, boot }) =>
 		Object.assign(readElement(networkInterface, xmlElement("interface", { type: "ethernet" })), {
 			...(mac && { mac }),
 			...(model && { model }),
 			...(script && { script }),
+			...(boot && { boot }),
 		}),
 	);
 }
@@ -31,7 +32,6 @@ function exportInterfaces({ devices }: DomainDef): void {
 export function domainToNative(def: DomainDef, host: DriverHost): string {
 	exportInterfaces(def);
 	const context = contextOf(def, host, true);
-	exportInterfaces(def);
 	prepareDomain(context);
 	const work = join(host.libDir, `domain-${shortName(def)}`);
 	const command = new CommandLine(context.caps.binary);

@@ -11,14 +11,17 @@ import { numberImages } from "./disk-image.ts";
 import { checkDisksToStart } from "./disk-start-check.ts";
 import type { DeviceEntry, DomainStep } from "./entry.ts";
 import { filesystem } from "./filesystem.ts";
+import { graphics, settleListens } from "./graphics.ts";
 import { hub } from "./hub.ts";
 import { addMachineInputs, addUsbInputs, input } from "./input.ts";
+import { networkInterface } from "./interface.ts";
 import { iommu } from "./iommu.ts";
 import { checkIOThreads } from "./iothread.ts";
 import { addDefaultMemballoon, memballoon } from "./memballoon.ts";
 import { checkMemoryPlugs, memory } from "./memory.ts";
 import { nvram } from "./nvram.ts";
 import { addMachinePanic, panic } from "./panic.ts";
+import { rng } from "./rng.ts";
 import { sound } from "./sound.ts";
 import { settleVideos, video } from "./video.ts";
 import { vsock } from "./vsock.ts";
@@ -30,7 +33,7 @@ export type AnyEntry = DeviceEntry<object>;
 /** Order in which devices are completed and checked (libvirt's device iteration). */
 export const COMPLETED: readonly AnyEntry[] = [
 	disk,
-	// interface,
+	networkInterface,
 	sound,
 	// hostdev,
 	video,
@@ -40,7 +43,7 @@ export const COMPLETED: readonly AnyEntry[] = [
 	filesystem,
 	watchdog,
 	memballoon,
-	// rng,
+	rng,
 	nvram,
 	hub,
 	// shmem, tpm,
@@ -49,7 +52,7 @@ export const COMPLETED: readonly AnyEntry[] = [
 	// redirdev,
 	iommu,
 	vsock,
-	// graphics,
+	graphics,
 	audio,
 	// lease
 ];
@@ -90,17 +93,18 @@ export const BUILT: readonly AnyEntry[] = [
 	floppyController,
 	disk,
 	filesystem,
-	// interface, smartcard, serial, parallel, channel,
+	networkInterface,
+	// smartcard, serial, parallel, channel,
 	// console, tpm,
 	input,
 	audio,
-	// graphics,
+	graphics,
 	video,
 	sound,
 	watchdog,
 	// redirdev, hostdev,
 	memballoon,
-	// rng,
+	rng,
 	nvram,
 ];
 
@@ -115,4 +119,4 @@ export const BUILT_LAST: readonly AnyEntry[] = [
 export const START_CHECKS: readonly DomainStep[] = [checkDisksToStart];
 
 /** Makes devices ready for a start, once they have their ids: ports, sockets, secrets, storage nodes. */
-export const PREPARED: readonly DomainStep[] = [({ def }) => numberImages(def)];
+export const PREPARED: readonly DomainStep[] = [({ def }) => numberImages(def), settleListens];

@@ -43,8 +43,9 @@ const RULES: readonly DeviceRule<SoundDef>[] = [
 		broken: ({ model }) => model === "ich7" && `sound card model '${model}' is not supported by qemu`,
 	},
 	{
-		broken: ({ codec }, { caps }) => {
-			const missing = codec.map(({ type }) => CODEC_DRIVERS[type]).find((driver) => !caps.has(driver));
+		broken: (device, { caps }) => {
+			const codecs = hasCodecs(device) ? device.codec : [];
+			const missing = codecs.map(({ type }) => CODEC_DRIVERS[type]).find((driver) => !caps.has(driver));
 			return missing && `${missing} not supported in this QEMU binary`;
 		},
 	},
