@@ -2,8 +2,8 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
-import { isX86 } from "../machine.ts";
 import type { QemuDomain } from "../domain/domain.ts";
+import { isX86 } from "../machine.ts";
 import { DEFAULT_DEADLINE_MS, withAgent } from "./agent.ts";
 import { compactJson } from "./compact-json.ts";
 

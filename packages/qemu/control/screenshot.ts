@@ -1,8 +1,7 @@
 // Pictures of a guest's screen, drawn by QEMU into a file of the guest's private folder that goes away at once.
 
 import { randomUUID } from "node:crypto";
-import { unlink } from "node:fs/promises";
-import { open } from "node:fs/promises";
+import { open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { VirtError } from "@virtkit/base/errors";

@@ -1,7 +1,7 @@
 // Counters and sizes of a running guest's disks, as QEMU tells them of devices and of block nodes.
 
-import type { BlockDeviceInfo, BlockStats } from "@virtkit/qapi/schema.gen";
 import type { DiskDef } from "@virtkit/model/domain/disk";
+import type { BlockDeviceInfo, BlockStats } from "@virtkit/qapi/schema.gen";
 import { formatNode, topImage } from "../devices/disk-image.ts";
 import { findDisk } from "../domain/find-device.ts";
 import type { Run } from "../domain/run.ts";
