@@ -9,4 +9,5 @@ export interface GeneratedDoc {
 
 export const generatedDocs: readonly GeneratedDoc[] = [
 	{ file: "docs/reference/domain.md", generator: "tools/generate-reference.ts" },
+	{ file: "docs/support.md", generator: "tools/generate-support.ts" },
 ];
