@@ -15,6 +15,7 @@ import { memory } from "../devices/memory.ts";
 import { nvram } from "../devices/nvram.ts";
 import { COMPLETED } from "../devices/registry.ts";
 import { rng } from "../devices/rng.ts";
+import { shmem } from "../devices/shmem.ts";
 import { sound } from "../devices/sound.ts";
 import { video } from "../devices/video.ts";
 import { vsock } from "../devices/vsock.ts";
@@ -59,7 +60,7 @@ export const PCI_STEPS: readonly PciStep[] = [
 	{ entry: rng },
 	{ entry: watchdog },
 	{ entry: video },
-	// shmem,
+	{ entry: shmem },
 	{ entry: input },
 	// serial,
 	{ entry: iommu },

@@ -22,6 +22,7 @@ import { checkMemoryPlugs, memory } from "./memory.ts";
 import { nvram } from "./nvram.ts";
 import { addMachinePanic, panic } from "./panic.ts";
 import { rng } from "./rng.ts";
+import { shmem } from "./shmem.ts";
 import { sound } from "./sound.ts";
 import { settleVideos, video } from "./video.ts";
 import { vsock } from "./vsock.ts";
@@ -46,7 +47,8 @@ export const COMPLETED: readonly AnyEntry[] = [
 	rng,
 	nvram,
 	hub,
-	// shmem, tpm,
+	shmem,
+	// tpm,
 	panic,
 	memory,
 	// redirdev,
@@ -109,11 +111,7 @@ export const BUILT: readonly AnyEntry[] = [
 ];
 
 /** Devices whose options come after the sandbox's. */
-export const BUILT_LAST: readonly AnyEntry[] = [
-	panic,
-	// shmem,
-	vsock,
-];
+export const BUILT_LAST: readonly AnyEntry[] = [panic, shmem, vsock];
 
 /** What keeps a guest that may be defined from starting, before anything is made ready (libvirt's qemuProcessStartValidate). */
 export const START_CHECKS: readonly DomainStep[] = [checkDisksToStart];

@@ -4,6 +4,7 @@ import type { RngDef } from "@virtkit/model/domain/rng";
 import { virtioSlot } from "../addresses/pci-need.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
 import { addChardev } from "./chardev-build.ts";
+import { checkChardev } from "./chardev-check.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
@@ -47,6 +48,10 @@ export const rng: DeviceEntry<RngDef> = {
 	alias: (_, index) => `rng${index}`,
 	complete: ({ backend }) => {
 		if (backend.model === "random") backend.file ??= "/dev/random";
+	},
+	check: (device, context) => {
+		const { type, ...backend } = device.backend;
+		if (type !== undefined) checkChardev({ ...backend, type }, device, context);
 	},
 	pci: ({ model }, context) => virtioSlot(context, model),
 	virtio: () => true,
