@@ -6,8 +6,8 @@ import { cpuFacts } from "./cpu-facts.ts";
 import { interfaceFacts } from "./interface-facts.ts";
 import { labelFacts } from "./label-facts.ts";
 import { memoryFacts } from "./memory-facts.ts";
-import { statsFacts } from "./stats/stats.ts";
 import { stateOperations } from "./state-operations.ts";
+import { statsFacts } from "./stats/stats.ts";
 import { vcpuFacts } from "./vcpu-facts.ts";
 
 /** All of it. */
