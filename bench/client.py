@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# The measuring client of the benchmarks: asks one daemon through python3-libvirt and prints what it took.
 """The measuring client: one workload against one daemon through python3-libvirt; prints one JSON object.
 
 usage: client.py WORKLOAD URI DOMAIN.xml [NUMBER]
