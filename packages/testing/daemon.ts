@@ -1,8 +1,10 @@
 // Runs the project's daemon on a folder of its own for a test, and leaves nothing of it behind: no process, group or file.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { removeGroupFolder } from "@virtkit/host/cgroup/group";
@@ -21,6 +23,8 @@ const KILL = [{ signal: "SIGKILL", deadlineMs: 20_000 }] as const;
 export interface DaemonOptions {
 	/** Further words of its command line. */
 	readonly args?: readonly string[];
+	/** It finds out about emulators for itself, instead of using what an earlier test's daemon found out. */
+	readonly ownCache?: boolean;
 	readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -57,6 +61,20 @@ function readLogs(root: string): string {
 	return read(folder).join("\n");
 }
 
+const CAPABILITIES = fileURLToPath(new URL("../qemu/capabilities", import.meta.url));
+
+/** A folder that test daemons keep what they find out about emulators in, as long as the code that does so stays. */
+function sharedCache(): string {
+	const hash = createHash("sha256");
+	for (const name of readdirSync(CAPABILITIES).sort()) {
+		const { mtimeMs, size } = statSync(join(CAPABILITIES, name));
+		hash.update(JSON.stringify([name, mtimeMs, size]));
+	}
+	const folder = join(tmpdir(), `virtkit-test-cache-${process.getuid?.() ?? 0}-${hash.digest("hex").slice(0, 12)}`);
+	mkdirSync(folder, { recursive: true, mode: 0o711 });
+	return folder;
+}
+
 /** Removes the control groups of daemons that ran on the root, by the processes' groups named before they were ended. */
 async function removeGroups(groups: Iterable<string>): Promise<void> {
 	for (const group of groups) await removeGroupFolder(group).catch(() => undefined);
@@ -89,6 +107,10 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaem
 	const folder = temporaryFolder("vk-");
 	const root = folder.path;
 	const socket = join(root, "run", "libvirt-sock");
+	if (!options.ownCache) {
+		mkdirSync(join(root, "lib"), { mode: 0o711 });
+		symlinkSync(sharedCache(), join(root, "lib", "cache"));
+	}
 	let log = "";
 	let child: ChildProcess | undefined;
 	const start = async () => {

@@ -1,0 +1,118 @@
+// Opens the host's side of a guest's network interfaces: tap devices, in their bridge where they have one, and vhost.
+
+import { execFile } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { promisify } from "node:util";
+import { VirtError } from "@virtkit/base/errors";
+import { hostMac, openBridgeTap } from "@virtkit/host/net/bridge-tap";
+import { changeLink } from "@virtkit/host/net/link";
+import { openTap, type Tap } from "@virtkit/host/net/tap";
+import { systemError } from "@virtkit/host/system-error";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import { type InterfaceDef, isVirtioModel } from "@virtkit/model/domain/interface";
+import { queuesOf } from "../devices/interface-build.ts";
+
+/** Descriptors by interface, for QEMU to inherit; disposing closes this process's copies. */
+export interface OpenInterfaces extends Disposable {
+	readonly descriptors: ReadonlyMap<object, readonly number[]>;
+}
+
+const GENERATED_NAME = "vnet%d";
+
+/** What a tap is opened with for this interface. */
+function tapOptions(net: InterfaceDef): { name: string; queues: number; vnetHeader: boolean } {
+	const given = net.target?.dev;
+	return {
+		// A name of an earlier run may be somebody else's by now.
+		name: given === undefined || given.startsWith("vnet") ? GENERATED_NAME : given,
+		queues: queuesOf(net),
+		vnetHeader: isVirtioModel(net.model?.type),
+	};
+}
+
+type Open = (net: InterfaceDef) => Promise<Tap>;
+
+const openBridged: Open = (net) => {
+	const mtu = net.mtu?.size;
+	return openBridgeTap({
+		...tapOptions(net),
+		bridge: net.source?.bridge ?? "",
+		guestMac: net.mac?.address ?? "",
+		...(mtu ? { mtu } : {}),
+	});
+};
+
+/** A tap that whoever runs the host connects: by the script, or by knowing its name. */
+const openUnconnected: Open = async (net) => {
+	const managed = net.target?.managed !== false;
+	const tap = openTap(managed ? tapOptions(net) : { ...tapOptions(net), name: net.target?.dev ?? "" });
+	try {
+		const mtu = net.mtu?.size;
+		if (managed)
+			await changeLink(tap.name, { mac: hostMac(net.mac?.address ?? ""), up: true, ...(mtu ? { mtu } : {}) });
+		if (net.script?.path) await promisify(execFile)(net.script.path, [tap.name]);
+		return tap;
+	} catch (error) {
+		for (const fd of tap.fds) closeSync(fd);
+		if (error instanceof VirtError) throw error;
+		throw systemError(`the script '${net.script?.path}' of network interface '${tap.name}' failed`, error);
+	}
+};
+
+const OPENERS: Partial<Record<InterfaceDef["type"], Open>> = {
+	bridge: openBridged,
+	ethernet: openUnconnected,
+	network: (net) => {
+		throw new VirtError("NO_NETWORK", `no network with matching name '${net.source?.network}'`, { domain: "NETWORK" });
+	},
+	direct: (net) => {
+		throw new VirtError(
+			"CONFIG_UNSUPPORTED",
+			`interfaces of type 'direct' are not supported yet; connect '${net.source?.dev}' to a bridge and use type 'bridge'`,
+		);
+	},
+};
+
+/** The kernel's own handling of the queues: where it helps, and only as an option unless the definition insists. */
+function openVhost(def: DomainDef, net: InterfaceDef): number[] {
+	const wanted = net.driver?.name;
+	if (def.type !== "kvm" || wanted === "qemu" || !isVirtioModel(net.model?.type)) return [];
+	const fds: number[] = [];
+	try {
+		for (let queue = 0; queue < queuesOf(net); queue++) fds.push(openSync("/dev/vhost-net", "r+"));
+		return fds;
+	} catch (error) {
+		for (const fd of fds) closeSync(fd);
+		if (wanted !== "vhost") return [];
+		throw new VirtError("CONFIG_UNSUPPORTED", "vhost-net was requested for an interface, but is unavailable", {
+			cause: error,
+		});
+	}
+}
+
+/**
+ * Opens what the definition's interfaces need, and writes the devices' names into it.
+ *
+ * The kernel removes the devices with the last of their descriptors, so QEMU's end takes them away.
+ * @throws VirtError naming the bridge, network or device that cannot be had; nothing stays open then.
+ */
+export async function openInterfaces(def: DomainDef): Promise<OpenInterfaces> {
+	const descriptors = new Map<object, readonly number[]>();
+	const close = () => {
+		for (const fd of [...descriptors.values()].flat()) closeSync(fd);
+		descriptors.clear();
+	};
+	try {
+		for (const net of def.devices.interfaces) {
+			const tap = await OPENERS[net.type]?.(net);
+			if (tap === undefined) continue;
+			descriptors.set(net, tap.fds);
+			net.target = { ...net.target, dev: tap.name };
+			descriptors.set(net, [...tap.fds, ...openVhost(def, net)]);
+		}
+	} catch (error) {
+		close();
+		throw error;
+	}
+	return { descriptors, [Symbol.dispose]: close };
+}
