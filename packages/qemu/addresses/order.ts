@@ -1,7 +1,11 @@
 // In which order kinds of devices get addresses: libvirt's own, since the guest sees the outcome.
 
+import type { AddressType } from "@virtkit/model/domain/address";
 import type { DeviceInfo } from "@virtkit/model/domain/device-common";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
+import { channel } from "../devices/channel.ts";
+import { consoleEntry } from "../devices/console.ts";
 import { controller } from "../devices/controller.ts";
 import { disk } from "../devices/disk.ts";
 import type { DeviceEntry } from "../devices/entry.ts";
@@ -15,6 +19,7 @@ import { memory } from "../devices/memory.ts";
 import { nvram } from "../devices/nvram.ts";
 import { COMPLETED } from "../devices/registry.ts";
 import { rng } from "../devices/rng.ts";
+import { serial } from "../devices/serial.ts";
 import { shmem } from "../devices/shmem.ts";
 import { sound } from "../devices/sound.ts";
 import { video } from "../devices/video.ts";
@@ -40,6 +45,8 @@ export const ENTRIES: readonly AddressedEntry[] = COMPLETED.map(withoutSerialCon
 export interface PciStep {
 	readonly entry: AddressedEntry;
 	readonly only?: (device: DeviceInfo) => boolean;
+	/** Whether a device whose address is of no PCI kind may have that one; any may unless told. */
+	readonly mayHave?: (type: AddressType, caps: EmulatorCapabilities) => boolean;
 }
 
 /** An interface that is a device of the host, which gets its slot among those. */
@@ -53,7 +60,7 @@ export const PCI_STEPS: readonly PciStep[] = [
 	{ entry: networkInterface, only: (device) => !isHostInterface(device) },
 	{ entry: sound },
 	{ entry: controller, only: (device) => !isPci(device) },
-	{ entry: disk },
+	{ entry: disk, mayHave: (type, caps) => type === "ccw" || (type === "virtio-mmio" && caps.has("virtio-mmio")) },
 	{ entry: networkInterface, only: isHostInterface },
 	// hostdev,
 	{ entry: memballoon },
@@ -62,7 +69,7 @@ export const PCI_STEPS: readonly PciStep[] = [
 	{ entry: video },
 	{ entry: shmem },
 	{ entry: input },
-	// serial,
+	{ entry: serial },
 	{ entry: iommu },
 	{ entry: vsock },
 	{ entry: memory },
@@ -84,21 +91,19 @@ export const USB_STEPS: readonly AddressedEntry[] = [
 	disk,
 	controller,
 	input,
-	// serial,
+	serial,
 	sound,
 	// redirdev
 ];
 
 /** Order in which ports of virtio-serial controllers are given out. */
-export const VIRTIO_SERIAL_STEPS: readonly AddressedEntry[] = [
-	// console, channel
-];
+export const VIRTIO_SERIAL_STEPS: readonly AddressedEntry[] = [consoleEntry, channel];
 
 /** Order in which registers of pSeries' virtual bus are given out. */
 export const SPAPR_VIO_STEPS: readonly AddressedEntry[] = [
 	networkInterface,
 	controller,
-	// serial,
+	serial,
 	nvram,
 	// tpm
 ];

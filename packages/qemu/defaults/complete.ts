@@ -5,7 +5,7 @@ import type { DomainDef } from "@virtkit/model/domain/domain";
 import { fillIOThreads } from "@virtkit/model/domain/iothreads";
 import { assignAddresses } from "../addresses/assign.ts";
 import type { DefineContext } from "../devices/entry.ts";
-import { type AnyEntry, COMPLETED, DEFAULT_DEVICES, IMPLIED_DEVICES } from "../devices/registry.ts";
+import { ADDRESSED, type AnyEntry, COMPLETED, DEFAULT_DEVICES, IMPLIED_DEVICES } from "../devices/registry.ts";
 import type { DriverHost } from "../driver-host.ts";
 import { completeBootOrder } from "./boot-order.ts";
 import { checkDomain } from "./check.ts";
@@ -45,6 +45,7 @@ export function completeDomain(def: DomainDef, host: DriverHost, options: Comple
 	for (const entry of COMPLETED) completeDevices(entry, context);
 	completeCommon(context);
 	assignAddresses(context);
+	for (const step of ADDRESSED) step(context);
 	if (!options.unchecked) checkDomain(context);
 	return context;
 }

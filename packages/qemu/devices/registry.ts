@@ -2,6 +2,8 @@
 
 import { addDiskControllers, addMachineControllers, assignControllerIndexes } from "../addresses/controllers.ts";
 import { addDefaultAudio, audio } from "./audio.ts";
+import { addSerialControllers, channel, chooseChannelSockets } from "./channel.ts";
+import { consoleEntry, copySerialConsole, linkSerialConsole } from "./console.ts";
 import { builtControllers, builtSmartcardReaders, completeScsiControllers, controller } from "./controller.ts";
 import { legacyUsb, pciHoles } from "./controller-build.ts";
 import { refuseDuplicateControllers } from "./controller-check.ts";
@@ -21,8 +23,11 @@ import { addDefaultMemballoon, memballoon } from "./memballoon.ts";
 import { checkMemoryPlugs, memory } from "./memory.ts";
 import { nvram } from "./nvram.ts";
 import { addMachinePanic, panic } from "./panic.ts";
+import { parallel } from "./parallel.ts";
 import { rng } from "./rng.ts";
+import { numberIsaSerials, serial } from "./serial.ts";
 import { shmem } from "./shmem.ts";
+import { addSmartcardReaders, smartcard } from "./smartcard.ts";
 import { sound } from "./sound.ts";
 import { settleVideos, video } from "./video.ts";
 import { vsock } from "./vsock.ts";
@@ -39,7 +44,11 @@ export const COMPLETED: readonly AnyEntry[] = [
 	// hostdev,
 	video,
 	controller,
-	// smartcard, serial, parallel, channel, console,
+	smartcard,
+	serial,
+	parallel,
+	channel,
+	consoleEntry,
 	input,
 	filesystem,
 	watchdog,
@@ -68,17 +77,22 @@ export const DEFAULT_DEVICES: readonly DomainStep[] = [
 	addUsbInputs,
 	addMachinePanic,
 	addDefaultAudio,
+	numberIsaSerials,
 ];
 
 /** Devices that others imply (libvirt's virDomainDefAddImplicitDevices), after all are completed. */
 export const IMPLIED_DEVICES: readonly DomainStep[] = [
 	refuseDuplicateControllers,
-	// consoles from serials
+	linkSerialConsole,
 	({ def }) => addDiskControllers(def),
-	// controllers of channels and smartcards
+	addSerialControllers,
+	addSmartcardReaders,
 	completeScsiControllers,
 	settleVideos,
 ];
+
+/** What follows once every device has its address. */
+export const ADDRESSED: readonly DomainStep[] = [copySerialConsole];
 
 /** Checks that concern devices of several kinds, before each device is checked. */
 export const DOMAIN_CHECKS: readonly DomainStep[] = [checkIOThreads, checkMemoryPlugs];
@@ -96,8 +110,12 @@ export const BUILT: readonly AnyEntry[] = [
 	disk,
 	filesystem,
 	networkInterface,
-	// smartcard, serial, parallel, channel,
-	// console, tpm,
+	smartcard,
+	serial,
+	parallel,
+	channel,
+	consoleEntry,
+	// tpm,
 	input,
 	audio,
 	graphics,
@@ -117,4 +135,9 @@ export const BUILT_LAST: readonly AnyEntry[] = [panic, shmem, vsock];
 export const START_CHECKS: readonly DomainStep[] = [checkDisksToStart];
 
 /** Makes devices ready for a start, once they have their ids: ports, sockets, secrets, storage nodes. */
-export const PREPARED: readonly DomainStep[] = [({ def }) => numberImages(def), settleListens];
+export const PREPARED: readonly DomainStep[] = [
+	copySerialConsole,
+	({ def }) => numberImages(def),
+	settleListens,
+	chooseChannelSockets,
+];
