@@ -1,5 +1,6 @@
 // The daemon's entrance: runs one instance in the foreground until SIGTERM or SIGINT.
 
+import { disinheritDescriptors } from "@virtkit/host/native";
 import { Daemon } from "./daemon.ts";
 import { makeLog } from "./log.ts";
 import { DAEMON_USAGE, parseDaemonOptions } from "./options.ts";
@@ -20,6 +21,8 @@ async function main(): Promise<void> {
 		process.stdout.write(DAEMON_USAGE);
 		return;
 	}
+	// Guests run for years; whatever started us may wait for its pipes to close.
+	disinheritDescriptors();
 	const log = makeLog(options.verbose);
 	// Readers of the ready line may be gone; that is no reason to end guests' manager.
 	process.stdout.on("error", () => undefined);

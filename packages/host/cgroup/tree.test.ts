@@ -8,7 +8,6 @@ import { temporaryFolder } from "@virtkit/testing/temporary-folder";
 import { type ProcessIdentity, readCommandLine, terminateProcess, waitForExit } from "../process.ts";
 import { spawnDetached } from "../spawn.ts";
 import { listThreads } from "../thread.ts";
-import { allowDevice, restrictDevices } from "./device-access.ts";
 import type { Cgroup } from "./group.ts";
 import { readCgroupMounts } from "./mounts.ts";
 import { CgroupTree } from "./tree.ts";
@@ -126,32 +125,4 @@ test("a group of the v2 hierarchy holds a process, freezes it, and holds its thr
 		await tree.remove();
 	}
 	assert.ok(groups.guest.folders.every((path) => !existsSync(path)));
-});
-
-test("a guest's process can open the default devices and those allowed to it, and no others", async () => {
-	const tree = new CgroupTree({ instance: instance("devices") });
-	using folder = temporaryFolder();
-	const { guest } = tree.create("guest");
-	try {
-		if (!guest.has("devices")) {
-			assert.match(tree.missing.find(({ controller }) => controller === "devices")?.reason ?? "", /./);
-			return;
-		}
-		restrictDevices(guest);
-		const attempt = async (name: string) => {
-			const identity = await spawnIn(
-				guest,
-				`head -c 0 /dev/null && : < /dev/net/tun && echo ok > ${folder.file(name)}`,
-			);
-			assert.equal(await waitForExit(identity, 10_000), true);
-			return existsSync(folder.file(name));
-		};
-		assert.equal(await attempt("denied"), false);
-		assert.equal(allowDevice(guest, "/dev/net/tun", "rw"), true);
-		assert.equal(await attempt("allowed"), true);
-		assert.equal(allowDevice(guest, "/etc/passwd", "rw"), false);
-		assert.equal(allowDevice(guest, "/dev/virtkit-nowhere", "rw"), false);
-	} finally {
-		await tree.remove();
-	}
 });

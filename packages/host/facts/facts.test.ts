@@ -8,7 +8,6 @@ import { isVirtError } from "@virtkit/testing/expect-error";
 import { type TemporaryFolder, temporaryFolder } from "@virtkit/testing/temporary-folder";
 import { ALL_CPUS, readCpuStats } from "./cpu-stats.ts";
 import { HostFiles } from "./host-files.ts";
-import { readIommuGroups, readKvmState, readNestedKvm, readSecurityModules } from "./host-system.ts";
 import { readKsmParameters, readKsmRun, writeKsmParameters } from "./ksm.ts";
 import {
 	ALL_CELLS,
@@ -20,7 +19,6 @@ import {
 	totalMemoryBytes,
 } from "./memory.ts";
 import { readCpuMap, readNodeInfo } from "./node-info.ts";
-import { resizePagePool } from "./page-pool.ts";
 import { readSmbios } from "./smbios.ts";
 
 const CPU = "sys/devices/system/cpu";
@@ -145,7 +143,6 @@ test("pools of huge pages are told by size, base pages without them", () => {
 		() => readFreePages([64], 0, 2, files),
 		isVirtError("OPERATION_FAILED", "page size 64 is not available on node 1"),
 	);
-	assert.throws(() => resizePagePool(ALL_CELLS, 3, 1n, "set"), isVirtError("SYSTEM_ERROR", "3 KiB pages of the host"));
 });
 
 test("page merging's figures are read by libvirt's names, and those that only count cannot be set", () => {
@@ -166,27 +163,4 @@ test("firmware's strings are told by section, and a host without any tells none"
 		"sys/class/dmi/id/board_asset_tag": "\n",
 	});
 	assert.deepEqual(readSmbios(files), { bios: { vendor: "ACME" }, system: { product: "Box 1" } });
-});
-
-test("KVM, IOMMU groups and security modules are told as the kernel shows them", () => {
-	using folder = temporaryFolder();
-	const none = new HostFiles(folder.path);
-	assert.deepEqual(readSecurityModules(none), { apparmor: false, selinux: undefined, landlock: false });
-	assert.deepEqual(readIommuGroups(none), []);
-	assert.equal(readNestedKvm(none), undefined);
-	const missing = readKvmState(folder.path);
-	assert.ok(!missing.usable && missing.reason.includes("/dev/kvm is not there"));
-	const files = hostOf(folder, {
-		"sys/module/apparmor/parameters/enabled": "Y\n",
-		"sys/fs/selinux/enforce": "0",
-		"sys/kernel/security/lsm": "landlock,apparmor",
-		"sys/kernel/iommu_groups/3/x": "",
-		"sys/kernel/iommu_groups/12/x": "",
-		"sys/module/kvm_amd/parameters/nested": "1\n",
-		"dev/kvm": "",
-	});
-	assert.deepEqual(readSecurityModules(files), { apparmor: true, selinux: "permissive", landlock: true });
-	assert.deepEqual(readIommuGroups(files), [3, 12]);
-	assert.equal(readNestedKvm(files), true);
-	assert.equal(readKvmState(folder.path).usable, true);
 });
