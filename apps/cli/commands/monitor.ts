@@ -1,8 +1,8 @@
 // Commands that tell how domains are doing.
 
 import type { Domain } from "@virtkit/client/sdk/domain";
-import { CommandError, orFail } from "../context.ts";
-import { flag, named, namedNumber, optional, rest } from "../grammar/command.ts";
+import { orFail } from "../context.ts";
+import { flag, namedNumber, rest } from "../grammar/command.ts";
 import { type CliCommand, declare, domainOption } from "./declare.ts";
 import { deviceCommands } from "./devices.ts";
 
