@@ -248,14 +248,14 @@ test("disks on buses with names take the place that the name says", () => {
 	assert.deepEqual(disks(placed(diskOn("sata", "sdb") + diskOn("sata", "sdg"), Q35)), ["0-0-0-1", "1-0-0-0"]);
 	assert.deepEqual(disks(placed(diskOn("scsi", "sdg") + diskOn("scsi", "sdh") + diskOn("scsi", "sdp"))), [
 		"0-0-0-6",
-		"0-0-0-8",
 		"1-0-0-0",
+		"2-0-0-1",
 	]);
 });
 
 test("controllers that disks need are added, SCSI ones with the emulator's default model", () => {
 	const def = placed(diskOn("scsi", "sda") + diskOn("scsi", "sdp"));
-	assert.deepEqual(controllers(def).slice(2), ["scsi0 lsilogic 0:2.0", "scsi1 lsilogic 0:3.0"]);
+	assert.deepEqual(controllers(def).slice(2), ["scsi0 lsilogic 0:2.0", "scsi1 lsilogic 0:3.0", "scsi2 lsilogic 0:4.0"]);
 });
 
 test("USB devices take the ports in turn", () => {

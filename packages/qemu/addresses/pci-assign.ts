@@ -110,8 +110,9 @@ function collect(context: DefineContext, set: PciAddressSet): void {
 			continue;
 		}
 		// A device that needs no PCI slot but has one is believed.
-		const need = entry.pci?.(device, context) ?? { connection: "pci", automatic: false };
-		set.reserve(address, need, entry.isolationGroup?.(device, context));
+		const need = entry.pci?.(device, context);
+		const believed: PciNeed = need && need.connection !== "none" ? need : { connection: "pci", automatic: false };
+		set.reserve(address, believed, entry.isolationGroup?.(device, context));
 	}
 }
 
@@ -174,10 +175,14 @@ function placePreferred(
 
 /** Places all devices that have no address yet. In a trial run they only take up room. */
 function placeDevices(context: DefineContext, set: PciAddressSet): void {
-	for (const { entry, only } of PCI_STEPS)
+	for (const { entry, only, mayHave } of PCI_STEPS)
 		for (const device of entry.list(context.def)) {
-			const need = isWanted(device) && only?.(device) !== false ? entry.pci?.(device, context) : undefined;
-			if (need) placeDevice(entry, device, need, context, set);
+			const need = only?.(device) !== false ? entry.pci?.(device, context) : undefined;
+			if (!need) continue;
+			const type = device.address?.type ?? "pci";
+			if (isWanted(device)) placeDevice(entry, device, need, context, set);
+			else if (type !== "pci" && mayHave?.(type, context.caps) === false)
+				throw new VirtError("CONFIG_UNSUPPORTED", `virtio ${entry.kind} cannot have an address of type '${type}'`);
 		}
 }
 

@@ -15,6 +15,9 @@ export const hasPcieRoot = (context: DefineContext): boolean => rootModel(contex
 /** Whether the guest's root bus is conventional PCI. */
 export const hasPciRoot = (context: DefineContext): boolean => rootModel(context) === "pci-root";
 
+/** The need of a device that wants a PCI slot although no bus takes it. */
+export const impossibleSlot = (): PciNeed => ({ connection: "none", automatic: false });
+
 /** The need of a conventional PCI device. */
 export const conventionalSlot = (): PciNeed => CONVENTIONAL;
 

@@ -140,6 +140,8 @@ export class PciAddressSet {
 	#expansionModel(connection: PciConnection): PciControllerModel {
 		if (connection === "pci") return this.options.manyRoots ? "pci-root" : "pci-bridge";
 		if (connection === "pcie" || connection === "pcie-switch-upstream-port") return "pcie-root-port";
+		if (connection === "none")
+			throw new VirtError("INTERNAL_ERROR", "Cannot automatically add a PCI bus for a device that no PCI bus takes");
 		if (connection === "pcie-to-pci-bridge")
 			throw new VirtError("INTERNAL_ERROR", "Cannot automatically add a new PCI bus for a pcie-to-pci-bridge");
 		throw new VirtError(

@@ -4,7 +4,7 @@ import { domain } from "@virtkit/model/domain/domain";
 import { checkRules } from "@virtkit/xml/validate";
 import { checkAddress } from "../addresses/check.ts";
 import type { DefineContext } from "../devices/entry.ts";
-import { COMPLETED, DOMAIN_CHECKS } from "../devices/registry.ts";
+import { type AnyEntry, COMPLETED, DOMAIN_CHECKS } from "../devices/registry.ts";
 import { COMMON_RULES } from "./common-rules.ts";
 import { DEVICE_RULES } from "./device-rules.ts";
 import { checkDomainRules } from "./domain-rule.ts";
@@ -13,6 +13,13 @@ import { FEATURE_RULES } from "./feature-rules.ts";
 import { checkMemoryHotplug } from "./memory.ts";
 import { checkNuma } from "./numa.ts";
 import { checkClock } from "./timers.ts";
+
+/** Throws VirtError where the completed `device` cannot be had on its own. */
+export function checkDevice(device: object, entry: AnyEntry, context: DefineContext): void {
+	entry.checkCommon?.(device, context);
+	checkAddress(device, entry, context);
+	entry.check?.(device, context);
+}
 
 /** Throws VirtError with libvirt's code where the guest cannot be had. */
 export function checkDomain(context: DefineContext): void {
@@ -24,11 +31,7 @@ export function checkDomain(context: DefineContext): void {
 	checkDomainRules(DRIVER_RULES_LAST, context);
 	for (const check of DOMAIN_CHECKS) check(context);
 	checkRules(domain, context.def);
-	for (const entry of COMPLETED)
-		for (const device of entry.list(context.def)) {
-			checkAddress(device, entry, context);
-			entry.check?.(device, context);
-		}
+	for (const entry of COMPLETED) for (const device of entry.list(context.def)) checkDevice(device, entry, context);
 	checkDomainRules(DEVICE_RULES, context);
 	checkDomainRules(COMMON_RULES, context);
 	checkNuma(context);

@@ -36,11 +36,9 @@ const BY_TYPE: Partial<Record<StorageType, Render>> = {
 		if (!render) throw new VirtError("INTERNAL_ERROR", `unexpected storage protocol '${protocol}'`);
 		return { driver: protocol, ...render(image, context) };
 	},
+	// There are no storage pools yet, so none has that name.
 	volume: ({ source }) => {
-		throw new VirtError(
-			"INTERNAL_ERROR",
-			`storage source pool '${source.pool}' volume '${source.volume}' is not translated`,
-		);
+		throw new VirtError("NO_STORAGE_POOL", `no storage pool with matching name '${source.pool}'`);
 	},
 };
 

@@ -4,7 +4,7 @@ import { VirtError } from "@virtkit/base/errors";
 import type { ControllerDef, PciControllerModel } from "@virtkit/model/domain/controller";
 import { defaultScsiModel, defaultUsbModel, isUsb2 } from "../addresses/controllers.ts";
 import { controllerConnection } from "../addresses/pci-bus.ts";
-import { conventionalSlot, expressSlot, virtioSlot } from "../addresses/pci-need.ts";
+import { conventionalSlot, expressSlot, impossibleSlot, virtioSlot } from "../addresses/pci-need.ts";
 import { hasBuiltinIde, isMachine } from "../machine.ts";
 import { buildController, controllersInBuildOrder } from "./controller-build.ts";
 import { checkController } from "./controller-check.ts";
@@ -80,6 +80,8 @@ const NEEDS: Partial<Record<ControllerDef["type"], (c: ControllerDef, context: D
 			const connection = controllerConnection(model as PciControllerModel | undefined);
 			return connection && { connection, automatic: false, aggregate: connection === "pcie-root-port" };
 		},
+		xenbus: impossibleSlot,
+		isa: impossibleSlot,
 		sata: conventionalSlot,
 		ide: conventionalSlot,
 		usb: ({ model }, context) => {
@@ -87,7 +89,8 @@ const NEEDS: Partial<Record<ControllerDef["type"], (c: ControllerDef, context: D
 			return model === "nec-xhci" || model === "qemu-xhci" ? expressSlot(context) : conventionalSlot();
 		},
 		scsi: ({ model }, context) => {
-			if (model === undefined || model === "ncr53c90") return undefined;
+			if (model === undefined) return impossibleSlot();
+			if (model === "ncr53c90") return undefined;
 			return model === "virtio-scsi" || model === "virtio-non-transitional" ? virtioSlot(context) : conventionalSlot();
 		},
 		"virtio-serial": ({ model }, context) => virtioSlot(context, model),

@@ -3,7 +3,7 @@
 import { type ErrorCode, VirtError } from "@virtkit/base/errors";
 import type { DiskDef } from "@virtkit/model/domain/disk";
 import type { StorageProtocol } from "@virtkit/model/domain/disk-source";
-import { type DiskImage, imageChain } from "./disk-image.ts";
+import { type DiskImage, imageChain, topImage } from "./disk-image.ts";
 import type { DefineContext } from "./entry.ts";
 
 interface ImageRule {
@@ -134,7 +134,7 @@ const QEMU: readonly ImageRule[] = [
 		message: () => "librbd encryption is not supported by this QEMU binary",
 	},
 	{
-		broken: (image) => image.encryption?.engine === "librbd" && !speaks("rbd")(image),
+		broken: ({ encryption, type }) => encryption?.engine === "librbd" && type !== "network",
 		message: () => "librbd encryption is supported only with RBD backed disks",
 	},
 	{
@@ -153,10 +153,17 @@ function check(rules: readonly ImageRule[], image: DiskImage, context: DefineCon
 		if (broken(image, context)) throw new VirtError(code, message(image));
 }
 
-/** Throws where an image of the disk cannot be had. */
-export function checkImageSources(disk: DiskDef, context: DefineContext): void {
-	const chain = imageChain(disk);
-	for (const image of chain) check(COMMON, image, context);
-	if (disk.device === "lun" && chain[0]) check(LUN, chain[0], context);
-	for (const image of chain) check(QEMU, image, context);
+/** Throws where an image of the disk cannot be had whatever runs the guest. */
+export function checkImages(disk: DiskDef, context: DefineContext): void {
+	for (const image of imageChain(disk)) check(COMMON, image, context);
+}
+
+/** Throws where the disk's image cannot pass SCSI commands through. */
+export function checkLun(disk: DiskDef, context: DefineContext): void {
+	check(LUN, topImage(disk), context);
+}
+
+/** Throws where QEMU cannot serve an image of the disk (libvirt's qemuDomainValidateStorageSource). */
+export function checkImagesForQemu(disk: DiskDef, context: DefineContext): void {
+	for (const image of imageChain(disk)) check(QEMU, image, context);
 }

@@ -2,8 +2,6 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { DiskDef } from "@virtkit/model/domain/disk";
-import type { DefineContext } from "./entry.ts";
-import { requireSharedMemory } from "./shared-memory.ts";
 
 /** Parts of the definition that would have to be absent, by the name that the message calls them. */
 const REFUSED: readonly (readonly [name: string, given: (disk: DiskDef) => unknown])[] = [
@@ -32,7 +30,7 @@ const REFUSED: readonly (readonly [name: string, given: (disk: DiskDef) => unkno
 ];
 
 /** Throws CONFIG_UNSUPPORTED where a vhost-user disk has what it cannot have. */
-export function checkVhostUserDisk(disk: DiskDef, context: DefineContext): void {
+export function checkVhostUserDisk(disk: DiskDef): void {
 	const refuse = (message: string): never => {
 		throw new VirtError("CONFIG_UNSUPPORTED", message);
 	};
@@ -40,6 +38,4 @@ export function checkVhostUserDisk(disk: DiskDef, context: DefineContext): void 
 	if (disk.snapshot !== "no") refuse("only snapshot=no is supported with vhostuser disk");
 	const given = REFUSED.find(([, part]) => part(disk) !== undefined);
 	if (given) refuse(`${given[0]} is not supported with vhostuser disk`);
-	if (!context.caps.has("vhost-user-blk")) refuse("vhostuser disk is not supported with this QEMU binary");
-	requireSharedMemory("vhostuser", context);
 }

@@ -7,6 +7,7 @@ import { findController } from "../addresses/controllers.ts";
 import { virtioSlot } from "../addresses/pci-need.ts";
 import { buildDisk } from "./disk-build.ts";
 import { checkDisk } from "./disk-check.ts";
+import { checkDiskCommon } from "./disk-check-common.ts";
 import { hasLimits } from "./disk-throttle.ts";
 import type { DefineContext, DeviceEntry } from "./entry.ts";
 
@@ -53,21 +54,12 @@ function completeSource({ type, source }: DiskDef): void {
 		source.name = `${source.name}/0`;
 }
 
-/** Units of a wide SCSI bus, without that of the controller itself. */
-const SCSI_UNITS = 15;
-/** Unit of the SCSI controller itself. */
-const SCSI_CONTROLLER_UNIT = 7;
+/** Units that a name stands for on one SCSI controller, however wide its bus: the next names are the next controller's. */
+const SCSI_UNITS = 7;
 
 /** Where the disk of that number sits, on buses where the name decides. */
 const PLACES: Partial<Record<DiskBus, (index: number) => { controller: number; bus: number; unit: number }>> = {
-	scsi: (index) => {
-		const unit = index % SCSI_UNITS;
-		return {
-			controller: Math.floor(index / SCSI_UNITS),
-			bus: 0,
-			unit: unit < SCSI_CONTROLLER_UNIT ? unit : unit + 1,
-		};
-	},
+	scsi: (index) => ({ controller: Math.floor(index / SCSI_UNITS), bus: 0, unit: index % SCSI_UNITS }),
 	ide: (index) => ({ controller: Math.floor(index / 4), bus: Math.floor((index % 4) / 2), unit: index % 2 }),
 	sata: (index) => ({ controller: Math.floor(index / 6), bus: 0, unit: index % 6 }),
 	fdc: (index) => ({ controller: Math.floor(index / 2), bus: 0, unit: index % 2 }),
@@ -104,6 +96,7 @@ export const disk: DeviceEntry<DiskDef> = {
 	list: (def) => def.devices.disks,
 	alias: (device, _, context) => alias(device, context),
 	complete: completeDisk,
+	checkCommon: checkDiskCommon,
 	check: checkDisk,
 	pci: ({ target, model }, context) => (target.bus === "virtio" ? virtioSlot(context, model) : undefined),
 	usb: ({ target }) => target.bus === "usb",

@@ -56,7 +56,9 @@ export type PciConnection =
 	| "pcie-switch-upstream-port"
 	| "pcie-switch-downstream-port"
 	| "pci-expander-bus"
-	| "pcie-expander-bus";
+	| "pcie-expander-bus"
+	/** It counts among the PCI devices, but no bus takes it. */
+	| "none";
 
 /** On what kind of PCI slot a device may sit; libvirt's connect flags. Made by the functions of addresses/pci-need.ts. */
 export interface PciNeed {
@@ -101,6 +103,8 @@ export interface DeviceEntry<D extends object> {
 	alias(device: D, index: number, context: DefineContext): string;
 	/** Fills what the document left out (libvirt's post-parse). */
 	complete?(device: D, context: DefineContext): void;
+	/** Throws where the device is contradictory whatever runs the guest; asked before its address is looked at. */
+	checkCommon?(device: D, context: DefineContext): void;
 	/** Throws where the device cannot be had: unsupported by this QEMU, or contradictory. */
 	check?(device: D, context: DefineContext): void;
 	/** The PCI slot it wants; undefined when it sits on no PCI bus. */

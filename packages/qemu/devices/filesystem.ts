@@ -2,7 +2,7 @@
 
 import { type ErrorCode, VirtError } from "@virtkit/base/errors";
 import { type FilesystemDef, filesystemPath } from "@virtkit/model/domain/filesystem";
-import { conventionalSlot, virtioSlot } from "../addresses/pci-need.ts";
+import { conventionalSlot, impossibleSlot, virtioSlot } from "../addresses/pci-need.ts";
 import { escapeCommas, type JsonObject } from "../command-line/command-line.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
@@ -154,7 +154,7 @@ export const filesystem: DeviceEntry<FilesystemDef> = {
 	},
 	check: checkFilesystem,
 	pci: ({ driver, model }, context) => {
-		if (CONTAINER_DRIVERS.includes(driver?.type ?? "")) return undefined;
+		if (CONTAINER_DRIVERS.includes(driver?.type ?? "")) return impossibleSlot();
 		return model === "virtio-transitional" && driver?.type !== "virtiofs" ? conventionalSlot() : virtioSlot(context);
 	},
 	virtio: (_, bus) => bus === "ccw",

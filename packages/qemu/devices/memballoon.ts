@@ -1,7 +1,7 @@
 // The memory balloon.
 
 import type { MemballoonDef } from "@virtkit/model/domain/memballoon";
-import { virtioSlot } from "../addresses/pci-need.ts";
+import { impossibleSlot, virtioSlot } from "../addresses/pci-need.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
 import { archOf } from "../machine.ts";
 import { addressProps } from "./device-address.ts";
@@ -55,7 +55,7 @@ export const memballoon: DeviceEntry<MemballoonDef> = {
 	list: ({ devices: { memballoon: device } }) => (device && device.model !== "none" ? [device] : []),
 	alias: (_, index) => `balloon${index}`,
 	check: (device, context) => checkDeviceRules(RULES, device, context),
-	pci: ({ model }, context) => virtioSlot(context, model),
+	pci: ({ model }, context) => (model === "xen" ? impossibleSlot() : virtioSlot(context, model)),
 	virtio: () => true,
 	build: (device, context) => addDevice(device, memballoonProps(device, context), context),
 };

@@ -1,7 +1,7 @@
 // Sound cards, and the codecs behind those that have them apart.
 
 import type { SoundDef, SoundModel } from "@virtkit/model/domain/sound";
-import { conventionalSlot } from "../addresses/pci-need.ts";
+import { conventionalSlot, impossibleSlot } from "../addresses/pci-need.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
 import { isMachine } from "../machine.ts";
 import { audioId, missingAudio } from "./audio.ts";
@@ -85,7 +85,10 @@ export const sound: DeviceEntry<SoundDef> = {
 	list: ({ devices }) => devices.sounds,
 	alias: (_, index) => `sound${index}`,
 	check: (device, context) => checkDeviceRules(RULES, device, context),
-	pci: ({ model }) => (PCI_MODELS.has(model) ? conventionalSlot() : undefined),
+	pci: ({ model }) => {
+		if (model === "ich7") return impossibleSlot();
+		return PCI_MODELS.has(model) ? conventionalSlot() : undefined;
+	},
 	// The chipset of q35 machines has its audio controller there: the first one takes its place.
 	chipset: ({ model }, _, { def }) => (model === "ich9" && isMachine(def, "q35") ? { slots: [0x1b] } : undefined),
 	usb: ({ model }) => model === "usb",

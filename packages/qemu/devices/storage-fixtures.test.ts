@@ -14,6 +14,7 @@ import { assignAddresses } from "../addresses/assign.ts";
 import { addDiskControllers, addMachineControllers, assignControllerIndexes } from "../addresses/controllers.ts";
 import { CommandLine } from "../command-line/command-line.ts";
 import { bootIndexesOf } from "../defaults/boot-index.ts";
+import { checkDevice } from "../defaults/check.ts";
 import { builtControllers, completeScsiControllers, controller } from "./controller.ts";
 import { disk } from "./disk.ts";
 import { buildManagedReservations, floppyController } from "./disk-build.ts";
@@ -41,7 +42,7 @@ function optionsOf(text: string): string[] {
 	addDiskControllers(def);
 	completeScsiControllers(context);
 	assignAddresses(context);
-	for (const entry of ENTRIES) for (const device of entry.list(def)) entry.check?.(device, context);
+	for (const entry of ENTRIES) for (const device of entry.list(def)) checkDevice(device, entry, context);
 	for (const entry of ENTRIES)
 		for (const [index, device] of entry.list(def).entries())
 			Object.assign(device, { alias: entry.alias(device, index, context) });
