@@ -1,7 +1,7 @@
 // Runs the tests: ./virtkit test [--only SUITE] [--check] [--title PATTERN] [--list] [PATTERN…]
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -89,6 +89,8 @@ async function forEachLimited<T>(items: readonly T[], limit: number, work: (item
 async function runFiles(files: readonly TestFile[], options: Options, signal: AbortSignal): Promise<FileResult[]> {
 	const folder = mkdtempSync(join(tmpdir(), "vt-"));
 	chmodSync(folder, 0o755);
+	const cache = join(folder, "cache");
+	mkdirSync(cache);
 	const results: FileResult[] = [];
 	let count = 0;
 	const runOne = async ({ path, suite: { timeout } }: TestFile) => {
@@ -100,6 +102,7 @@ async function runFiles(files: readonly TestFile[], options: Options, signal: Ab
 			folder: join(folder, String(count++)),
 			timeout,
 			signal,
+			cache,
 			...title,
 		});
 		results.push(result);

@@ -2,11 +2,11 @@
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { identifyProcess, isAlive, type ProcessIdentity, terminateProcess } from "@virtkit/host/process";
 import { type LibvirtClients, libvirtClients } from "./libvirt-clients.ts";
+import { sharedCacheFolder } from "./shared-cache.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const LIBVIRTD = "/usr/sbin/libvirtd";
@@ -83,7 +83,7 @@ function processesIn(namespace: string): ProcessIdentity[] {
 
 /** Folders that outlive one oracle: what libvirtd found out about QEMU costs it seconds. */
 function sharedCache(): string {
-	const folder = join(tmpdir(), `virtkit-oracle-cache-${process.getuid?.() ?? 0}`);
+	const folder = sharedCacheFolder(`virtkit-oracle-cache-${process.getuid?.() ?? 0}`);
 	mkdirSync(folder, { recursive: true });
 	return folder;
 }

@@ -1,6 +1,5 @@
 // A QEMU driver on folders of its own, with real QEMU; every guest ends when its scope does.
 
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { CallContext, DomainOperationName } from "@virtkit/core/domain-operations";
@@ -12,10 +11,11 @@ import type { QemuDomain } from "@virtkit/qemu/domain/domain";
 import { createQemuDriver, type QemuDriver } from "@virtkit/qemu/driver";
 import type { DriverSettings } from "@virtkit/qemu/settings";
 import { DEFAULT_SETTINGS } from "@virtkit/qemu/settings-file";
+import { sharedCacheFolder } from "./shared-cache.ts";
 import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
 
 /** Emulators are asked once for all tests. */
-export const CAPABILITIES_CACHE = join(tmpdir(), "virtkit-test-capabilities");
+export const CAPABILITIES_CACHE = sharedCacheFolder("virtkit-test-capabilities");
 
 /** Waits until `holds` does. Throws naming `what` after ten seconds. */
 export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {

@@ -6,7 +6,8 @@ import type { Tree } from "./tree.ts";
 /** The sentence that opens a file's text, or what is in its place. */
 function openingOf(text: string): string {
 	const body = text.replace(/^#!.*\n/, "");
-	const lines = /^(?:(?:\/\/|#) ?.*\n?)+/.exec(body)?.[0] ?? /^\/\*[\s\S]*?\*\//.exec(body)?.[0] ?? "";
+	const docstring = /^"""([\s\S]*?)"""/.exec(body)?.[1];
+	const lines = /^(?:(?:\/\/|#) ?.*\n?)+/.exec(body)?.[0] ?? /^\/\*[\s\S]*?\*\//.exec(body)?.[0] ?? docstring ?? "";
 	return lines
 		.replace(/^(?:\/\/|#|\/\*+|\s\*\/?) ?/gm, "")
 		.replace(/\s+/g, " ")

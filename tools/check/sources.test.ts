@@ -76,6 +76,7 @@ test("a source that opens with no sentence is found", () => {
 		"long.ts": "// What it is for, in\n// two lines.\n",
 		"block.ts": "/**\n * What it is for.\n */\n",
 		"script.sh": "#!/bin/sh\n# What it is for.\n",
+		"script.py": '#!/usr/bin/env python3\n"""What it is for."""\n',
 		"bare.ts": 'import "./good.ts";\n',
 		"label.ts": "// helpers\n",
 		"bare.sh": "#!/bin/sh\necho\n",

@@ -16,7 +16,15 @@ async function run(text: string, more: { timeout?: number; titlePattern?: string
 	try {
 		writeFileSync(join(root, "x.test.ts"), HEAD + text);
 		const { signal } = new AbortController();
-		return await runFile({ root, path: "x.test.ts", folder: join(root, "0"), timeout: 60, signal, ...more });
+		return await runFile({
+			root,
+			path: "x.test.ts",
+			folder: join(root, "0"),
+			cache: root,
+			timeout: 60,
+			signal,
+			...more,
+		});
 	} finally {
 		rmSync(root, { recursive: true });
 	}

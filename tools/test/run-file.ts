@@ -13,6 +13,8 @@ export interface FileRun {
 	readonly path: string;
 	/** Its own folder, made here; TMPDIR of the file's process. */
 	readonly folder: string;
+	/** Shared by the files of a run, for what is slow to find out. */
+	readonly cache: string;
 	/** Seconds after which it is ended. */
 	readonly timeout: number;
 	/** Only tests whose title matches (node's --test-name-pattern). */
@@ -55,7 +57,7 @@ function runProcess(run: FileRun, reports: string): Promise<Ending> {
 	const reporter = join(import.meta.dirname, "events.ts");
 	const args = [`--test-reporter=${reporter}`, `--test-reporter-destination=${reports}`];
 	if (run.titlePattern !== undefined) args.push(`--test-name-pattern=${run.titlePattern}`);
-	const env: NodeJS.ProcessEnv = { ...process.env, TMPDIR: run.folder };
+	const env: NodeJS.ProcessEnv = { ...process.env, TMPDIR: run.folder, VIRTKIT_TEST_CACHE: run.cache };
 	// Set in a test file that itself runs tests; it would turn off the reporter.
 	delete env["NODE_TEST_CONTEXT"];
 	const { promise, resolve, reject } = Promise.withResolvers<Ending>();
