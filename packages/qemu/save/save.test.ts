@@ -152,7 +152,7 @@ test("a managed save that was never finished is thrown away, a broken one is kep
 	await assert.rejects(driver.run("start", domain), isVirtError("OPERATION_FAILED", "image magic is incorrect"));
 	assert.ok(existsSync(path));
 	writeFileSync(path, whole);
-	truncateSync(path, whole.length / 2);
+	truncateSync(path, whole.length >> 1);
 	await assert.rejects(driver.run("start", domain));
 	assert.equal(domain.stateName, "shutoff");
 	assert.ok(existsSync(path));
