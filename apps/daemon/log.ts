@@ -12,7 +12,12 @@ export interface DaemonLog {
 /** A log on standard error, written at once so that nothing is lost when the daemon is killed. */
 export function makeLog(verbose: boolean): DaemonLog {
 	return pino(
-		{ level: verbose ? "debug" : "info", base: null, timestamp: pino.stdTimeFunctions.isoTime },
+		{
+			level: verbose ? "debug" : "info",
+			base: null,
+			timestamp: pino.stdTimeFunctions.isoTime,
+			serializers: { error: pino.stdSerializers.errWithCause },
+		},
 		pino.destination({ dest: 2, sync: true }),
 	);
 }
