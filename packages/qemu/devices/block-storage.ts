@@ -36,9 +36,8 @@ const BY_TYPE: Partial<Record<StorageType, Render>> = {
 		if (!render) throw new VirtError("INTERNAL_ERROR", `unexpected storage protocol '${protocol}'`);
 		return { driver: protocol, ...render(image, context) };
 	},
-	// There are no storage pools yet, so none has that name.
 	volume: ({ source }) => {
-		throw new VirtError("NO_STORAGE_POOL", `no storage pool with matching name '${source.pool}'`);
+		throw new VirtError("INTERNAL_ERROR", `volume '${source.volume}' of pool '${source.pool}' is not translated`);
 	},
 };
 

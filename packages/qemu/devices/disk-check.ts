@@ -162,8 +162,7 @@ const THROTTLING: readonly DiskRule[] = [
 
 const NAMES: readonly DiskRule[] = [
 	{
-		broken: ({ shareable, readonly, driver }) =>
-			shareable === true && readonly !== true && driver.type !== undefined && driver.type !== "raw",
+		broken: ({ shareable, readonly, driver }) => shareable === true && readonly !== true && driver.type !== "raw",
 		message: (disk) => `shared access for disk '${diskName(disk)}' requires use of supported storage format`,
 	},
 	{

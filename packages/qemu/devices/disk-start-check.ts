@@ -2,7 +2,9 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { DiskDef } from "@virtkit/model/domain/disk";
+import type { StorageProtocol } from "@virtkit/model/domain/disk-source";
 import { isMachine } from "../machine.ts";
+import { imageChain } from "./disk-image.ts";
 import type { DefineContext } from "./entry.ts";
 
 interface StartRule {
@@ -31,4 +33,20 @@ export function checkDisksToStart(context: DefineContext): void {
 	for (const disk of context.def.devices.disks)
 		for (const { broken, message } of RULES)
 			if (broken(disk, context)) throw new VirtError("CONFIG_UNSUPPORTED", message);
+}
+
+const hasTls: ReadonlySet<StorageProtocol | undefined> = new Set<StorageProtocol>(["nbd", "vxhs"]);
+
+/** Refuses images that cannot be reached as their sources say: volumes of pools, TLS where the protocol has none. */
+export function checkImagesToStart({ def }: DefineContext): void {
+	const images = def.devices.disks.flatMap(imageChain);
+	const volume = images.find(({ type }) => type === "volume");
+	// There are no storage pools yet, so none has that name.
+	if (volume) throw new VirtError("NO_STORAGE_POOL", `no storage pool with matching name '${volume.source.pool}'`);
+	const plain = images.find(({ source }) => source.tls === true && !hasTls.has(source.protocol));
+	if (plain)
+		throw new VirtError(
+			"CONFIG_UNSUPPORTED",
+			`TLS transport is not supported for disk protocol '${plain.source.protocol}'`,
+		);
 }
