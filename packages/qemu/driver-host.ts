@@ -26,6 +26,10 @@ export interface DriverHost {
 	readonly libDir: string;
 	/** Folder of guests' channel sockets. */
 	readonly channelDir: string;
+	/** Folder of the message buses that guests of their own speak on. */
+	readonly dbusDir?: string | undefined;
+	/** Device nodes of GPUs that can be drawn with; undefined where the host has no /dev/dri. */
+	readonly renderNodes?: readonly string[] | undefined;
 	/** The host's CPU as KVM shows it to guests; undefined without KVM. */
 	readonly hostCpu?: CpuExpansion | undefined;
 	/** The host's processor as its kernel shows it; undefined where that cannot be read. */
@@ -40,6 +44,8 @@ export interface DriverHost {
 	readonly smbios?: SmbiosDef;
 	/** The host's first security system (`selinux`, `apparmor`); `none` where absent. */
 	readonly securityModel?: string;
+	/** Versions of TPM that the host emulates for guests; absent where it emulates none. */
+	readonly swtpm?: readonly string[];
 	/** The value of the secret that a definition names by UUID or usage; undefined where there is none. */
 	secretValue?(
 		reference: { readonly uuid?: string | undefined; readonly usage?: string | undefined },

@@ -10,6 +10,7 @@ import { controller } from "../devices/controller.ts";
 import { disk } from "../devices/disk.ts";
 import type { DeviceEntry } from "../devices/entry.ts";
 import { filesystem } from "../devices/filesystem.ts";
+import { hostdev } from "../devices/hostdev.ts";
 import { addHub, hub } from "../devices/hub.ts";
 import { input } from "../devices/input.ts";
 import { networkInterface } from "../devices/interface.ts";
@@ -17,11 +18,13 @@ import { iommu } from "../devices/iommu.ts";
 import { memballoon } from "../devices/memballoon.ts";
 import { memory } from "../devices/memory.ts";
 import { nvram } from "../devices/nvram.ts";
+import { redirdev } from "../devices/redirdev.ts";
 import { COMPLETED } from "../devices/registry.ts";
 import { rng } from "../devices/rng.ts";
 import { serial } from "../devices/serial.ts";
 import { shmem } from "../devices/shmem.ts";
 import { sound } from "../devices/sound.ts";
+import { tpm } from "../devices/tpm.ts";
 import { video } from "../devices/video.ts";
 import { vsock } from "../devices/vsock.ts";
 import { watchdog } from "../devices/watchdog.ts";
@@ -62,7 +65,7 @@ export const PCI_STEPS: readonly PciStep[] = [
 	{ entry: controller, only: (device) => !isPci(device) },
 	{ entry: disk, mayHave: (type, caps) => type === "ccw" || (type === "virtio-mmio" && caps.has("virtio-mmio")) },
 	{ entry: networkInterface, only: isHostInterface },
-	// hostdev,
+	{ entry: hostdev },
 	{ entry: memballoon },
 	{ entry: rng },
 	{ entry: watchdog },
@@ -86,24 +89,10 @@ export const USB_HUBS: { readonly entry?: AddressedEntry; add(def: DomainDef): v
 };
 
 /** Order in which USB devices other than hubs get ports (libvirt's virDomainUSBDeviceDefForeach). */
-export const USB_STEPS: readonly AddressedEntry[] = [
-	// hostdev
-	disk,
-	controller,
-	input,
-	serial,
-	sound,
-	// redirdev
-];
+export const USB_STEPS: readonly AddressedEntry[] = [hostdev, disk, controller, input, serial, sound, redirdev];
 
 /** Order in which ports of virtio-serial controllers are given out. */
 export const VIRTIO_SERIAL_STEPS: readonly AddressedEntry[] = [consoleEntry, channel];
 
 /** Order in which registers of pSeries' virtual bus are given out. */
-export const SPAPR_VIO_STEPS: readonly AddressedEntry[] = [
-	networkInterface,
-	controller,
-	serial,
-	nvram,
-	// tpm
-];
+export const SPAPR_VIO_STEPS: readonly AddressedEntry[] = [networkInterface, controller, serial, nvram, tpm];

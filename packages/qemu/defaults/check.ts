@@ -4,7 +4,7 @@ import { domain } from "@virtkit/model/domain/domain";
 import { checkRules } from "@virtkit/xml/validate";
 import { checkAddress } from "../addresses/check.ts";
 import type { DefineContext } from "../devices/entry.ts";
-import { type AnyEntry, COMPLETED, DOMAIN_CHECKS } from "../devices/registry.ts";
+import { type AnyEntry, COMPLETED, DOMAIN_CHECKS, LAST_CHECKS } from "../devices/registry.ts";
 import { COMMON_RULES } from "./common-rules.ts";
 import { DEVICE_RULES } from "./device-rules.ts";
 import { checkDomainRules } from "./domain-rule.ts";
@@ -33,6 +33,7 @@ export function checkDomain(context: DefineContext): void {
 	checkRules(domain, context.def);
 	for (const entry of COMPLETED) for (const device of entry.list(context.def)) checkDevice(device, entry, context);
 	checkDomainRules(DEVICE_RULES, context);
+	for (const check of LAST_CHECKS) check(context);
 	checkDomainRules(COMMON_RULES, context);
 	checkNuma(context);
 }

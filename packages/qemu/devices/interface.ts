@@ -218,7 +218,7 @@ function pciNeed({ type, model }: InterfaceDef, context: DefineContext): PciNeed
 }
 
 /** The first number from which on no interface is named so. */
-function nextNumber(def: DomainDef, prefix: string): number {
+export function nextNumber(def: DomainDef, prefix: string): number {
 	const { interfaces, hostdevs } = def.devices;
 	const taken = [...interfaces, ...hostdevs].flatMap(({ alias = "" }) =>
 		alias.startsWith(prefix) && /^\d+$/.test(alias.slice(prefix.length)) ? [Number(alias.slice(prefix.length))] : [],

@@ -10,10 +10,13 @@ import { refuseDuplicateControllers } from "./controller-check.ts";
 import { disk } from "./disk.ts";
 import { floppyController } from "./disk-build.ts";
 import { numberImages } from "./disk-image.ts";
-import { checkDisksToStart } from "./disk-start-check.ts";
+import { checkDisksToStart, checkImagesToStart } from "./disk-start-check.ts";
 import type { DeviceEntry, DomainStep } from "./entry.ts";
 import { filesystem } from "./filesystem.ts";
 import { graphics, settleListens } from "./graphics.ts";
+import { addHostdevControllers, hostdev, hostInterfaces } from "./hostdev.ts";
+import { checkHostdevsToStart } from "./hostdev-build.ts";
+import { checkHostdevs } from "./hostdev-check.ts";
 import { hub } from "./hub.ts";
 import { addMachineInputs, addUsbInputs, input } from "./input.ts";
 import { networkInterface } from "./interface.ts";
@@ -24,11 +27,13 @@ import { checkMemoryPlugs, memory } from "./memory.ts";
 import { nvram } from "./nvram.ts";
 import { addMachinePanic, panic } from "./panic.ts";
 import { parallel } from "./parallel.ts";
+import { redirdev } from "./redirdev.ts";
 import { rng } from "./rng.ts";
 import { numberIsaSerials, serial } from "./serial.ts";
 import { shmem } from "./shmem.ts";
 import { addSmartcardReaders, smartcard } from "./smartcard.ts";
 import { sound } from "./sound.ts";
+import { checkTpms, checkTpmsToStart, tpm } from "./tpm.ts";
 import { settleVideos, video } from "./video.ts";
 import { vsock } from "./vsock.ts";
 import { watchdog } from "./watchdog.ts";
@@ -41,7 +46,7 @@ export const COMPLETED: readonly AnyEntry[] = [
 	disk,
 	networkInterface,
 	sound,
-	// hostdev,
+	hostdev,
 	video,
 	controller,
 	smartcard,
@@ -57,10 +62,10 @@ export const COMPLETED: readonly AnyEntry[] = [
 	nvram,
 	hub,
 	shmem,
-	// tpm,
+	tpm,
 	panic,
 	memory,
-	// redirdev,
+	redirdev,
 	iommu,
 	vsock,
 	graphics,
@@ -87,6 +92,7 @@ export const IMPLIED_DEVICES: readonly DomainStep[] = [
 	({ def }) => addDiskControllers(def),
 	addSerialControllers,
 	addSmartcardReaders,
+	addHostdevControllers,
 	completeScsiControllers,
 	settleVideos,
 ];
@@ -95,7 +101,10 @@ export const IMPLIED_DEVICES: readonly DomainStep[] = [
 export const ADDRESSED: readonly DomainStep[] = [copySerialConsole];
 
 /** Checks that concern devices of several kinds, before each device is checked. */
-export const DOMAIN_CHECKS: readonly DomainStep[] = [checkIOThreads, checkMemoryPlugs];
+export const DOMAIN_CHECKS: readonly DomainStep[] = [checkIOThreads, checkTpms, checkMemoryPlugs];
+
+/** The same, after each device is checked. */
+export const LAST_CHECKS: readonly DomainStep[] = [checkHostdevs];
 
 /** Order of devices on the command line (libvirt's qemuBuildCommandLine), up to memballoon, rng and nvram. */
 export const BUILT: readonly AnyEntry[] = [
@@ -115,14 +124,16 @@ export const BUILT: readonly AnyEntry[] = [
 	parallel,
 	channel,
 	consoleEntry,
-	// tpm,
+	tpm,
 	input,
 	audio,
 	graphics,
 	video,
 	sound,
 	watchdog,
-	// redirdev, hostdev,
+	redirdev,
+	hostInterfaces,
+	hostdev,
 	memballoon,
 	rng,
 	nvram,
@@ -132,11 +143,12 @@ export const BUILT: readonly AnyEntry[] = [
 export const BUILT_LAST: readonly AnyEntry[] = [panic, shmem, vsock];
 
 /** What keeps a guest that may be defined from starting, before anything is made ready (libvirt's qemuProcessStartValidate). */
-export const START_CHECKS: readonly DomainStep[] = [checkDisksToStart];
+export const START_CHECKS: readonly DomainStep[] = [checkDisksToStart, checkHostdevsToStart, checkTpmsToStart];
 
 /** Makes devices ready for a start, once they have their ids: ports, sockets, secrets, storage nodes. */
 export const PREPARED: readonly DomainStep[] = [
 	copySerialConsole,
+	checkImagesToStart,
 	({ def }) => numberImages(def),
 	settleListens,
 	chooseChannelSockets,
