@@ -78,6 +78,15 @@ export class HostView implements DriverHost {
 		}
 	}
 
+	get renderNodes(): readonly string[] | undefined {
+		try {
+			const nodes = readdirSync("/dev/dri").filter((name) => name.startsWith("renderD"));
+			return nodes.sort().map((name) => `/dev/dri/${name}`);
+		} catch {
+			return undefined;
+		}
+	}
+
 	get firmware(): readonly FirmwareDescriptor[] {
 		this.#firmware ??= readFirmware(FIRMWARE_FOLDERS);
 		return this.#firmware;

@@ -13,6 +13,28 @@ export interface DriverSettings {
 	readonly remoteDisplayPortMax: number;
 	/** Folder of the default VNC/chardev TLS certificates. */
 	readonly defaultTlsX509CertDir: string;
+	/** TLS of VNC: on where true, with the certificates of a folder, asking clients for one unless false. */
+	readonly vncTls?: boolean;
+	readonly vncTlsX509CertDir?: string;
+	readonly vncTlsX509Verify?: boolean;
+	/** SASL authentication of VNC clients, with the configuration in a folder. */
+	readonly vncSasl?: boolean;
+	readonly vncSaslDir?: string;
+	/** Password of VNC consoles that have none of their own. */
+	readonly vncPassword?: string;
+	/** VNC listens on a UNIX socket unless the definition names an address. */
+	readonly vncAutoUnixSocket?: boolean;
+	/** The same of SPICE. */
+	readonly spiceTls?: boolean;
+	readonly spiceTlsX509CertDir?: string;
+	readonly spiceSasl?: boolean;
+	readonly spiceSaslDir?: string;
+	readonly spicePassword?: string;
+	readonly spiceAutoUnixSocket?: boolean;
+	/** TLS of TCP character devices that do not say. */
+	readonly chardevTls?: boolean;
+	readonly chardevTlsX509CertDir?: string;
+	readonly chardevTlsX509Verify?: boolean;
 	readonly maxProcesses?: number;
 	readonly maxFiles?: number;
 	/** Bytes of a guest's console log file before it is rotated, and rotated files kept. */

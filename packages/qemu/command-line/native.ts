@@ -18,12 +18,11 @@ import { prepareDomain } from "./prepare.ts";
 
 /** Interfaces as a shell can start them: with a script of the user's, since nobody connects them to the host's network. */
 function exportInterfaces({ devices }: DomainDef): void {
-	devices.interfaces = devices.interfaces.map(({ mac, model, script, boot }) =>
+	devices.interfaces = devices.interfaces.map(({ mac, model, script }) =>
 		Object.assign(readElement(networkInterface, xmlElement("interface", { type: "ethernet" })), {
 			...(mac && { mac }),
 			...(model && { model }),
 			...(script && { script }),
-			...(boot && { boot }),
 		}),
 	);
 }
@@ -43,7 +42,7 @@ export function domainToNative(def: DomainDef, host: DriverHost): string {
 		paths: {
 			work,
 			monitor: join(work, "monitor.sock"),
-			channels: join(host.channelDir, shortName(def)),
+			channels: join(host.channelDir, `domain-${shortName(def)}`),
 			log: "",
 		},
 		dryRun: true,

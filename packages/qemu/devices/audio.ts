@@ -25,7 +25,9 @@ const RULES: readonly DeviceRule<AudioDef>[] = [
 	},
 	{
 		broken: ({ type }, { caps }) =>
-			type === "dbus" && !caps.has("dbus-display") && "D-Bus audio is not supported with this QEMU",
+			type === "dbus" &&
+			!caps.hasSchema("query-display-options/ret-type/+dbus") &&
+			"D-Bus audio is not supported with this QEMU",
 	},
 ];
 
@@ -39,10 +41,15 @@ export const addDefaultAudio: DomainStep = ({ def: { devices } }) => {
 	if (type) devices.audios.push({ id: 1, type });
 };
 
+/** The backend with that number. */
+export function audioOf(def: DomainDef, number: number): AudioDef | undefined {
+	return def.devices.audios.find(({ id }) => id === number);
+}
+
 /** Id of the backend with that number, of the first one where none is named. Throws INTERNAL_ERROR where there is none. */
 export function audioId(def: DomainDef, number: number | undefined): string {
 	const { audios } = def.devices;
-	const found = number === undefined ? audios[0] : audios.find(({ id }) => id === number);
+	const found = number === undefined ? audios[0] : audioOf(def, number);
 	if (!found) throw new VirtError("INTERNAL_ERROR", "unable to find audio backend for sound device");
 	return `audio${found.id}`;
 }

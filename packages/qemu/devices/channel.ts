@@ -47,7 +47,7 @@ export function chooseChannelSockets({ def, host }: DefineContext): void {
 		if (!hasOwnSocket(channel) || !source || source.path !== undefined) continue;
 		const place = address?.type === "virtio-serial" ? [address.controller, address.bus, address.port] : [0, 0, 0];
 		const unnamed = `vioser-${place.map((part) => String(part).padStart(2, "0")).join("-")}.sock`;
-		source.path = join(host.channelDir, shortName(def), target.name ?? unnamed);
+		source.path = join(host.channelDir, `domain-${shortName(def)}`, target.name ?? unnamed);
 	}
 }
 

@@ -4,6 +4,7 @@ import { VirtError } from "@virtkit/base/errors";
 import { type ChardevHolder, type ChardevSourceDef, endpointOf } from "@virtkit/model/domain/chardev";
 import { escapeCommas } from "../command-line/command-line.ts";
 import type { BuildContext } from "./entry.ts";
+import { addTlsCredentials } from "./tls.ts";
 
 /** What a character device is written from. */
 export type ChardevParts = Pick<ChardevHolder, "type" | "source" | "endpoints" | "protocol" | "log">;
@@ -95,15 +96,17 @@ export function addChardev(
 	options: ChardevOptions = {},
 ): void {
 	const { command, settings } = context;
-	const tls = chardev.type === "tcp" && chardev.source?.tls === true;
+	const tls = chardev.type === "tcp" && (chardev.source?.tls ?? settings.chardevTls) === true;
 	const tlsCredentials = `obj${id}_tls0`;
 	if (tls)
-		command.addJson("-object", {
-			"qom-type": "tls-creds-x509",
-			id: tlsCredentials,
-			dir: settings.defaultTlsX509CertDir,
-			endpoint: chardev.source?.mode === "bind" ? "server" : "client",
-			"verify-peer": true,
-		});
+		addTlsCredentials(
+			{
+				id: tlsCredentials,
+				dir: settings.chardevTlsX509CertDir,
+				endpoint: chardev.source?.mode === "bind" ? "server" : "client",
+				verify: settings.chardevTlsX509Verify,
+			},
+			context,
+		);
 	command.add("-chardev", formatChardev(chardev, id, tls ? { ...options, tlsCredentials } : options));
 }

@@ -1,228 +1,148 @@
-// Graphical consoles: VNC, SPICE, a window on the host's screen, off-screen OpenGL, D-Bus.
+// Graphical consoles: what cannot be had, and what a document means that leaves things out.
 
-import { VirtError } from "@virtkit/base/errors";
-import type { GraphicsDef, GraphicsType, SpiceDef, VncDef } from "@virtkit/model/domain/graphics";
-import type { ListenDef } from "@virtkit/model/domain/graphics-listen";
-import { escapeCommas } from "../command-line/command-line.ts";
-import { audioId, missingAudio } from "./audio.ts";
-import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
-import type { BuildContext, DefineContext, DeviceEntry, DomainStep } from "./entry.ts";
+import type { GraphicsDef, GraphicsType } from "@virtkit/model/domain/graphics";
+import { hasPort } from "@virtkit/model/domain/graphics-listen";
+import { audioOf, missingAudio } from "./audio.ts";
+import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
+import type { DefineContext, DeviceEntry } from "./entry.ts";
+import { buildGraphics } from "./graphics-build.ts";
 
-/** The ports that stand for those that a start would choose. */
-const DRY_RUN_PORT = { vnc: 5900, spice: 5901 } as const;
+/** Longest password of VNC (RFC 6143, section 7.2.2). */
 const VNC_PASSWORD_MAX = 8;
-const CHANNEL_ORDER = ["main", "display", "inputs", "cursor", "playback", "record", "smartcard", "usbredir"] as const;
 
-/** QEMU's modules whose presence means that a kind is supported; none where it always is. */
+/** Kinds that QEMU has, and how it is known that this one has them. */
 const KINDS: Partial<Record<GraphicsType, (context: DefineContext) => boolean>> = {
-	vnc: ({ caps }) => caps.hasOption("vnc"),
+	sdl: ({ caps }) => caps.hasSchema("query-display-options/ret-type/+sdl"),
+	vnc: ({ caps }) => caps.hasSchema("query-vnc"),
 	spice: ({ caps }) => caps.hasOption("spice"),
-	sdl: () => true,
-	"egl-headless": ({ caps }) => caps.has("egl-headless") || caps.hasSchema("query-display-options"),
-	dbus: ({ caps }) => caps.has("dbus-display"),
+	"egl-headless": ({ caps }) => caps.hasSchema("query-display-options/ret-type/+egl-headless"),
+	dbus: ({ caps }) => caps.hasSchema("query-display-options/ret-type/+dbus"),
 };
 
+/** Kinds that can show what is drawn off the screen. */
+const WITH_EGL_HEADLESS: ReadonlySet<GraphicsType> = new Set(["egl-headless", "vnc", "spice"]);
+
+const hasEglHeadless = ({ def }: DefineContext): boolean =>
+	def.devices.graphics.some(({ type }) => type === "egl-headless");
+
+type Broken<D> = (device: D, context: DefineContext) => string | false | undefined;
+
+/** A rule about consoles of one kind. */
 const of =
-	<T extends GraphicsType>(
-		type: T,
-		broken: (device: Extract<GraphicsDef, { type: T }>, context: DefineContext) => string | false | undefined,
-	) =>
-	(device: GraphicsDef, context: DefineContext): string | false | undefined =>
+	<T extends GraphicsType>(type: T, broken: Broken<Extract<GraphicsDef, { type: T }>>): Broken<GraphicsDef> =>
+	(device, context) =>
 		device.type === type && broken(device as Extract<GraphicsDef, { type: T }>, context);
 
-const RULES: readonly DeviceRule<GraphicsDef>[] = [
+/** Rules of any hypervisor. */
+const COMMON: readonly DeviceRule<GraphicsDef>[] = [
 	{
-		broken: ({ type }, context) => !KINDS[type]?.(context) && `${type} graphics are not supported with this QEMU`,
+		code: "XML_ERROR",
+		broken: (device) =>
+			"listens" in device &&
+			device.listens.some(({ type, network }) => type === "network" && network === undefined) &&
+			"the attribute 'network' is required for listen type 'network'",
+	},
+	{ code: "XML_ERROR", broken: of("vnc", ({ audio }, { def }) => missingAudio(audio?.id, def)) },
+	{
+		code: "XML_ERROR",
+		broken: of(
+			"dbus",
+			({ p2p, address }) => p2p === true && address !== undefined && "D-Bus p2p with an address is not supported",
+		),
+	},
+];
+
+/** Rules of QEMU's. */
+const DRIVER: readonly DeviceRule<GraphicsDef>[] = [
+	{
+		broken: ({ type }, context) =>
+			KINDS[type]?.(context) !== true && `graphics type '${type}' is not supported by this QEMU binary`,
 	},
 	{
-		broken: ({ type }, { def }) =>
-			def.devices.graphics.some((other) => other.type === "egl-headless") &&
-			!["egl-headless", "vnc", "spice"].includes(type) &&
-			"graphics type 'egl-headless' is only supported with one of: 'vnc', 'spice' graphics types",
+		broken: ({ type }, context) =>
+			hasEglHeadless(context) &&
+			!WITH_EGL_HEADLESS.has(type) &&
+			`graphics type 'egl-headless' goes with 'vnc' and 'spice' only, not with '${type}'`,
 	},
 	{
 		broken: of(
 			"spice",
-			({ gl }, { def }) =>
-				gl?.enable === true &&
-				def.devices.graphics.some((other) => other.type === "egl-headless") &&
-				"multiple OpenGL displays are not supported by QEMU",
+			({ gl }, context) =>
+				gl?.enable === true && hasEglHeadless(context) && "QEMU has one OpenGL display at most: drop spice's <gl>",
 		),
 	},
 	{
 		broken: of(
 			"spice",
-			({ tlsPort = 0 }) => tlsPort > 0 && "spice TLS port set in XML configuration, but TLS is disabled in qemu.conf",
+			(device, { settings }) =>
+				(device.tlsPort ?? 0) > 0 &&
+				hasPort(device) &&
+				settings.spiceTls !== true &&
+				`spice cannot listen on TLS port ${device.tlsPort}: set spice_tls in qemu.conf`,
+		),
+	},
+	{
+		broken: of(
+			"spice",
+			({ gl }, { caps }) =>
+				gl?.enable === true && !caps.hasOption("spice", "gl") && "spice OpenGL is not supported by this QEMU binary",
+		),
+	},
+	{
+		broken: of(
+			"spice",
+			({ gl }, { caps }) =>
+				gl?.enable === true &&
+				gl.rendernode !== undefined &&
+				!caps.hasOption("spice", "rendernode") &&
+				"the rendernode of spice OpenGL is not supported by this QEMU binary",
+		),
+	},
+	{
+		broken: of(
+			"egl-headless",
+			({ gl }, { caps }) =>
+				gl?.rendernode !== undefined &&
+				!caps.hasSchema("query-display-options/ret-type/+egl-headless/rendernode") &&
+				"the rendernode of egl-headless is not supported by this QEMU binary",
 		),
 	},
 	{
 		broken: of(
 			"vnc",
 			({ powerControl }, { caps }) =>
-				powerControl !== undefined && !caps.hasOption("vnc", "power-control") && "VNC power control is not available",
+				powerControl !== undefined &&
+				!caps.hasOption("vnc", "power-control") &&
+				"VNC power control is not supported by this QEMU binary",
 		),
 	},
 	{
-		broken: of(
-			"vnc",
-			({ passwd = "" }) =>
-				passwd.length > VNC_PASSWORD_MAX &&
-				`VNC password is ${passwd.length} characters long, only ${VNC_PASSWORD_MAX} permitted`,
-		),
+		broken: of("vnc", ({ passwd = "" }) => {
+			const { length } = Buffer.from(passwd);
+			return length > VNC_PASSWORD_MAX && `a VNC password has at most ${VNC_PASSWORD_MAX} characters, not ${length}`;
+		}),
 	},
-	{ code: "XML_ERROR", broken: of("vnc", ({ audio }, { def }) => missingAudio(audio?.id, def)) },
+	{
+		broken: of("dbus", ({ audio }, { def }) => {
+			const type = audio && audioOf(def, audio.id)?.type;
+			return type !== undefined && type !== "dbus" && `a dbus console needs audio of type 'dbus', not '${type}'`;
+		}),
+	},
 ];
 
-/** Where consoles listen that leave it to the settings. */
-export const settleListens: DomainStep = ({ def, settings, host }) => {
+/** SPICE without a port, and none to be chosen, listens nowhere. */
+export function completeGraphics({ def }: Pick<DefineContext, "def">): void {
 	for (const device of def.devices.graphics) {
-		if (device.type !== "vnc" && device.type !== "spice") continue;
-		const address = device.type === "vnc" ? settings.vncListen : settings.spiceListen;
-		for (const listen of device.listens) settleListen(listen, address, `${host.libDir}/${device.type}.sock`);
-	}
-};
-
-function settleListen(listen: ListenDef, address: string, socket: string): void {
-	if (listen.type === "address" && listen.address === undefined) {
-		listen.address = address;
-		listen.fromConfig = 1;
-	}
-	if (listen.type === "socket" && listen.socket === undefined) {
-		listen.socket = socket;
-		listen.autoGenerated = true;
+		if (device.type !== "spice" || device.autoport || device.port || device.tlsPort) continue;
+		const [first] = device.listens;
+		if (first?.type === "address") device.listens[0] = { type: "none" };
 	}
 }
-
-function firstListen({ listens: [first] }: { readonly listens: readonly ListenDef[] }): ListenDef {
-	if (!first) throw new VirtError("INTERNAL_ERROR", "missing listen element");
-	return first;
-}
-
-/** The value of -vnc. */
-function formatVnc(device: VncDef, { def, dryRun }: BuildContext): string {
-	const listen = firstListen(device);
-	const port = dryRun && device.port <= 0 ? DRY_RUN_PORT.vnc : device.port;
-	const options: string[] = [];
-	if (listen.type === "socket") options.push(`vnc=unix:${escapeCommas(listen.socket ?? "")}`);
-	else if (listen.type === "none") options.push("none");
-	else {
-		if (!device.autoport && (port < 5900 || port > 65535))
-			refuseDevice(device, `vnc port must be in range [5900,65535], not ${port}`);
-		const address = listen.address ?? "";
-		options.push(`${address.includes(":") ? `[${address}]` : address}:${port - 5900}`);
-		const websocket = device.websocket === -1 && dryRun ? 5700 : device.websocket;
-		if (websocket) options.push(`websocket=${websocket}`);
-	}
-	if (device.sharePolicy !== undefined) options.push(`share=${device.sharePolicy}`);
-	if (device.passwd !== undefined) options.push("password=on");
-	if (device.powerControl !== undefined) options.push(`power-control=${device.powerControl ? "on" : "off"}`);
-	options.push(`audiodev=${audioId(def, device.audio?.id)}`);
-	return options.join(",");
-}
-
-interface SpicePlace {
-	readonly options: string[];
-	readonly secure: boolean;
-	readonly plain: boolean;
-}
-
-function spicePlace(device: SpiceDef, dryRun: boolean): SpicePlace {
-	const listen = firstListen(device);
-	if (listen.type === "socket")
-		return { options: ["unix", `addr=${escapeCommas(listen.socket ?? "")}`], secure: false, plain: true };
-	if (listen.type === "none") return { options: ["port=0"], secure: false, plain: true };
-	const chosen = device.port ?? 0;
-	const port = dryRun && (device.autoport || chosen === -1) && chosen <= 0 ? DRY_RUN_PORT.spice : chosen;
-	const tlsPort = device.tlsPort ?? 0;
-	const options: string[] = [];
-	if (port > 0) options.push(`port=${port}`);
-	if (tlsPort > 0) options.push(`tls-port=${tlsPort}`);
-	if ((port > 0 || tlsPort > 0) && listen.address !== undefined) options.push(`addr=${listen.address}`);
-	return { options, secure: tlsPort > 0, plain: port > 0 };
-}
-
-/** Options of channels that must be, or must not be, encrypted. */
-function channelOptions(device: SpiceDef, { secure, plain }: SpicePlace): string[] {
-	const option = (mode: string | undefined, channel: string): string[] => {
-		if (mode === "secure" && !secure)
-			refuseDevice(device, `spice ${channel} must be encrypted, but TLS connection is not available`);
-		if (mode === "insecure" && !plain)
-			refuseDevice(device, `spice ${channel} must not be encrypted, but plaintext connection is not available`);
-		if (mode === "secure") return [`tls-channel=${channel}`];
-		return mode === "insecure" ? [`plaintext-channel=${channel}`] : [];
-	};
-	const modes = new Map(device.channel.map(({ name, mode }) => [name, mode]));
-	return [option(device.defaultMode, "default"), ...CHANNEL_ORDER.map((name) => option(modes.get(name), name))].flat();
-}
-
-/** The value of -spice. */
-function formatSpice(device: SpiceDef, { dryRun, settings }: BuildContext): string {
-	const place = spicePlace(device, dryRun);
-	const options = [...place.options];
-	const add = (name: string, value: string | undefined): void => {
-		if (value !== undefined) options.push(`${name}=${value}`);
-	};
-	const switched = (value: boolean | undefined): string | undefined =>
-		value === undefined ? undefined : value ? "on" : "off";
-	add("agent-mouse", switched(device.mouse && device.mouse.mode === "client"));
-	if (device.passwd === undefined) options.push("disable-ticketing=on");
-	if (place.secure) add("x509-dir", escapeCommas(settings.defaultTlsX509CertDir));
-	options.push(...channelOptions(device, place));
-	add("image-compression", device.image?.compression);
-	add("jpeg-wan-compression", device.jpeg?.compression);
-	add("zlib-glz-wan-compression", device.zlib?.compression);
-	add("playback-compression", switched(device.playback?.compression));
-	add("streaming-video", device.streaming?.mode);
-	if (device.clipboard?.copypaste === false) options.push("disable-copy-paste=on");
-	if (device.filetransfer?.enable === false) options.push("disable-agent-file-xfer=on");
-	if (device.gl?.enable) {
-		options.push("gl=on");
-		add("rendernode", device.gl.rendernode && escapeCommas(device.gl.rendernode));
-	}
-	options.push("seamless-migration=on");
-	return options.join(",");
-}
-
-function formatDbus(device: Extract<GraphicsDef, { type: "dbus" }>, { def }: BuildContext): string {
-	const { p2p, address, gl, audio } = device;
-	const options = ["dbus", p2p ? "p2p=on" : `addr=${escapeCommas(address ?? "")}`];
-	if (gl) options.push(`gl=${gl.enable ? "on" : "off"}`);
-	if (gl?.rendernode !== undefined) options.push(`rendernode=${escapeCommas(gl.rendernode)}`);
-	if (audio) options.push(`audiodev=${audioId(def, audio.id)}`);
-	return options.join(",");
-}
-
-type Build = {
-	readonly [T in GraphicsType]?: (device: Extract<GraphicsDef, { type: T }>, context: BuildContext) => void;
-};
-
-const BUILD: Build = {
-	vnc: (device, context) => {
-		context.command.add("-vnc", formatVnc(device, context));
-		if (device.keymap !== undefined) context.command.add("-k", device.keymap);
-	},
-	spice: (device, context) => {
-		context.command.add("-spice", formatSpice(device, context));
-		if (device.keymap !== undefined) context.command.add("-k", device.keymap);
-	},
-	sdl: ({ xauth, display, fullscreen, gl }, { command }) => {
-		if (xauth !== undefined) command.environment.XAUTHORITY = xauth;
-		if (display !== undefined) command.environment.DISPLAY = display;
-		if (fullscreen) command.add("-full-screen");
-		command.add("-display", gl ? `sdl,gl=${gl.enable ? "on" : "off"}` : "sdl");
-	},
-	"egl-headless": ({ gl }, { command }) => {
-		const node = gl?.rendernode;
-		command.add("-display", node === undefined ? "egl-headless" : `egl-headless,rendernode=${escapeCommas(node)}`);
-	},
-	dbus: (device, context) => context.command.add("-display", formatDbus(device, context)),
-};
 
 export const graphics: DeviceEntry<GraphicsDef> = {
 	kind: "graphics",
 	list: ({ devices }) => devices.graphics,
 	alias: (_, index) => `graphics${index}`,
-	check: (device, context) => checkDeviceRules(RULES, device, context),
-	build: (device, context) =>
-		(BUILD[device.type] as ((device: GraphicsDef, context: BuildContext) => void) | undefined)?.(device, context),
+	check: (device, context) => checkDeviceRules([...COMMON, ...DRIVER], device, context),
+	build: buildGraphics,
 };

@@ -13,7 +13,8 @@ import { numberImages } from "./disk-image.ts";
 import { checkDisksToStart, checkImagesToStart } from "./disk-start-check.ts";
 import type { DeviceEntry, DomainStep } from "./entry.ts";
 import { filesystem } from "./filesystem.ts";
-import { graphics, settleListens } from "./graphics.ts";
+import { completeGraphics, graphics } from "./graphics.ts";
+import { prepareGraphics } from "./graphics-prepare.ts";
 import { addHostdevControllers, hostdev, hostInterfaces } from "./hostdev.ts";
 import { checkHostdevsToStart } from "./hostdev-build.ts";
 import { checkHostdevs } from "./hostdev-check.ts";
@@ -95,6 +96,7 @@ export const IMPLIED_DEVICES: readonly DomainStep[] = [
 	addHostdevControllers,
 	completeScsiControllers,
 	settleVideos,
+	completeGraphics,
 ];
 
 /** What follows once every device has its address. */
@@ -150,6 +152,6 @@ export const PREPARED: readonly DomainStep[] = [
 	copySerialConsole,
 	checkImagesToStart,
 	({ def }) => numberImages(def),
-	settleListens,
+	prepareGraphics,
 	chooseChannelSockets,
 ];

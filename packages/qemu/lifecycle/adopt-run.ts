@@ -55,7 +55,7 @@ async function makeRun(driver: Driver, domain: QemuDomain, status: DomainStatus)
 		paths: {
 			work: status.work,
 			monitor: join(status.work, "monitor.sock"),
-			channels: join(driver.paths.channels, name),
+			channels: join(driver.paths.channels, `domain-${name}`),
 			log: logFileOf(driver, domain.name),
 		},
 		statusFile: join(driver.paths.status, `${domain.name}.xml`),

@@ -77,7 +77,7 @@ function beginRun(driver: Driver, domain: QemuDomain, def: DomainDef): Run {
 		paths: {
 			work,
 			monitor: join(work, "monitor.sock"),
-			channels: join(paths.channels, name),
+			channels: join(paths.channels, `domain-${name}`),
 			log: logFileOf(driver, domain.name),
 		},
 		statusFile: join(paths.status, `${domain.name}.xml`),
