@@ -41,7 +41,8 @@ test("the host's figures are the ones that libvirtd reports", async () => {
 	const { mhz, ...theirInfo } = theirs.info;
 	assert.deepEqual({ ...info, mhz: 0 }, { ...theirInfo, mhz: 0 });
 	assert.equal(info.mhz > 0, mhz > 0);
-	assert.equal(memory / 1024n, BigInt(theirs.mib));
+	// A virtual host may give memory to its own host and take it back between two looks.
+	near(memory * 1024n, `${BigInt(theirs.mib) * 1024n * 1024n}`, "memory");
 	assert.deepEqual(readCpuMap(), { present: theirs.present, online: theirs.online });
 	const byField = (list: readonly { field: string; value: bigint }[]) =>
 		new Map(list.map((row) => [row.field, row.value]));
@@ -51,7 +52,7 @@ test("the host's figures are the ones that libvirtd reports", async () => {
 	for (const [field, value] of byField(readCpuStats(0))) near(value, theirs.cpu0[field], `CPU 0's ${field}`);
 	const stats = byField(readMemoryStats(ALL_CELLS));
 	assert.deepEqual([...stats.keys()].sort(), Object.keys(theirs.memory).sort());
-	assert.equal(`${stats.get("total")}`, theirs.memory.total);
+	near(stats.get("total"), theirs.memory.total, "total memory");
 	assert.deepEqual([...byField(readMemoryStats(0)).keys()].sort(), theirs.cell);
 	near(freeMemoryBytes(), theirs.free, "free memory");
 	near(readFreePages([basePageKib()], 0, 1)[0], theirs.pages[0], "free pages");
