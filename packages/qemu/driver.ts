@@ -26,8 +26,8 @@ import { startOperations } from "./lifecycle/start-operations.ts";
 import { stopOperations } from "./lifecycle/stop-operations.ts";
 import type { Logger } from "./logger.ts";
 import { driverPaths, type InstanceFolders, makeDriverFolders } from "./paths.ts";
-import type { DriverSettings } from "./settings.ts";
 import { saveOperations } from "./save/operations.ts";
+import type { DriverSettings } from "./settings.ts";
 import { findRunAs } from "./user-ids.ts";
 
 export interface QemuDriverOptions {

@@ -16,8 +16,8 @@ import { archNamed } from "./capabilities/arch.ts";
 import { cpuModelNames, formatDomainCapabilities } from "./capabilities/domain-capabilities.ts";
 import { formatHostCapabilities, type SecurityModel } from "./capabilities/host-capabilities.ts";
 import { readHostFacts } from "./capabilities/host-reader.ts";
-import { readKvmDevice } from "./capabilities/kvm-device.ts";
 import { installedGuests } from "./capabilities/installed-guests.ts";
+import { readKvmDevice } from "./capabilities/kvm-device.ts";
 import { probeSwtpm } from "./capabilities/swtpm-probe.ts";
 import type { Driver } from "./driver-context.ts";
 
