@@ -1,8 +1,6 @@
 // The portability check: no file names a folder of somebody's machine, or the host of a package registry.
 
 import { isUtf8 } from "node:buffer";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Check, Finding } from "./check.ts";
 import { lineAt, type Tree } from "./tree.ts";
 
@@ -30,7 +28,7 @@ function isText(bytes: Buffer): boolean {
 /** Where the files of a tree name what is only on one machine or network. */
 export function checkPortable(tree: Tree): Finding[] {
 	return tree.files.flatMap((file) => {
-		const bytes = readFileSync(join(tree.root, file));
+		const bytes = tree.bytes(file);
 		if (!isText(bytes)) return [];
 		const text = bytes.toString();
 		return FORBIDDEN.flatMap(({ pattern, message }) =>

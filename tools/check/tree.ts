@@ -1,7 +1,7 @@
 // The sources under check: which files there are, their text and what their modules import and export, each read once.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync, readFileSync, statSync } from "node:fs";
+import { existsSync, globSync, lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type EcmaScriptModule, type ParseResult, parseSync } from "oxc-parser";
 
@@ -13,6 +13,8 @@ export interface Tree {
 	/** The TypeScript files among them that people write: generated ones (`*.gen.ts`) and fixtures left out. */
 	readonly sources: readonly string[];
 	has(file: string): boolean;
+	bytes(file: string): Buffer;
+	/** Its text, or nothing where there is no such file. */
 	read(file: string): string;
 	parse(file: string): ParseResult;
 	module(file: string): EcmaScriptModule;
@@ -28,9 +30,20 @@ function listFiles(root: string): string[] {
 		existsSync(join(root, ".git")) && git.status === 0
 			? git.stdout.split("\0")
 			: globSync("**/*", { cwd: root, exclude: (name) => name === "node_modules" || name === ".virtkit" });
-	return [...new Set(listed)]
-		.filter((file) => file !== "" && statSync(join(root, file), { throwIfNoEntry: false })?.isFile())
-		.sort();
+	return [...new Set(listed)].filter((file) => file !== "").sort();
+}
+
+/** The content of each file that is there; all at once, since people go on writing and removing files. */
+function readFiles(root: string): Map<string, Buffer> {
+	const contents = new Map<string, Buffer>();
+	for (const file of listFiles(root)) {
+		try {
+			if (lstatSync(join(root, file)).isFile()) contents.set(file, readFileSync(join(root, file)));
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+		}
+	}
+	return contents;
 }
 
 /** A function that computes `value` for each key only once. */
@@ -52,15 +65,17 @@ export const isTest = (file: string) => file.endsWith(".test.ts") || file.starts
 
 /** Looks at the tree below `root`. */
 export function openTree(root: string): Tree {
-	const files = listFiles(root);
-	const present = new Set(files);
-	const read = once((file) => readFileSync(join(root, file), "utf8"));
+	const contents = readFiles(root);
+	const files = [...contents.keys()];
+	const bytes = (file: string) => contents.get(file) ?? Buffer.alloc(0);
+	const read = once((file) => bytes(file).toString());
 	const parse = once((file) => parseSync(file, read(file)));
 	return {
 		root,
 		files,
 		sources: files.filter(isSource),
-		has: (file) => present.has(file),
+		has: (file) => contents.has(file),
+		bytes,
 		read,
 		parse,
 		module: (file) => parse(file).module,
