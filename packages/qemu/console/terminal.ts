@@ -3,6 +3,7 @@
 import { closeSync, constants, openSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { ReadStream } from "node:tty";
+import { socketDescriptor } from "@virtkit/host/native";
 import { systemError } from "@virtkit/host/system-error";
 
 /**
@@ -21,7 +22,10 @@ export function openTerminal(path: string): Duplex {
 	}
 	try {
 		// Node has only a class for reading from a terminal by this name; underneath it is a socket, which also writes.
-		return new ReadStream(fd);
+		const terminal = new ReadStream(fd);
+		// libuv opens the terminal once more, so that making it non-blocking concerns nobody else; then ours is one too many.
+		if (socketDescriptor(terminal) !== fd) closeSync(fd);
+		return terminal;
 	} catch (error) {
 		closeSync(fd);
 		throw systemError(`Unable to open stream for '${path}'`, error);

@@ -7,11 +7,13 @@ import { UndoStack } from "@virtkit/base/undo-stack";
 import { isAlive, type ProcessIdentity, terminateProcess } from "@virtkit/host/process";
 import { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import { shortName } from "../command-line/memory-backend.ts";
+import { watchConsoleLog } from "../console/console-log.ts";
 import { Definition } from "../domain/definition.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import { Run } from "../domain/run.ts";
 import { currentBoot, type DomainStatus, processOf, stateOf } from "../domain/status.ts";
 import type { Driver } from "../driver-context.ts";
+import { recoverInterruptedSave } from "../save/recover.ts";
 import { stateOfMachine } from "./adopt-state.ts";
 import { destroyRun } from "./autodestroy.ts";
 import { endRun, ownProcess, type ShutoffReason } from "./end.ts";
@@ -23,7 +25,6 @@ import { adoptFiles } from "./ownership.ts";
 import { keepPorts } from "./ports.ts";
 import { refresh } from "./set-up.ts";
 import { adoptStatusFile, saveStatus } from "./status-file.ts";
-import { recoverInterruptedSave } from "../save/recover.ts";
 import { adoptWorkFolders } from "./work-folder.ts";
 
 /** Takes the guest over, or cleans up after it where it is gone or was never whole. `found` is a process that runs in its folder. */
@@ -91,6 +92,7 @@ function takeResources(driver: Driver, domain: QemuDomain, run: Run): void {
 		run.resources.defer("the control group", () => groups.guest.remove());
 	}
 	ownProcess(run);
+	watchConsoleLog(driver, run, domain.name);
 }
 
 /** An emulator that was replaced or removed under a running guest is no reason to give the guest up. */

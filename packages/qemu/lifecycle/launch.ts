@@ -6,6 +6,7 @@ import { setResourceLimit } from "@virtkit/host/native";
 import { type BeforeExec, spawnDetached } from "@virtkit/host/spawn";
 import type { CommandLine } from "../command-line/command-line.ts";
 import { MONITOR } from "../command-line/monitor.ts";
+import { logConsole } from "../console/console-log.ts";
 import type { DefineContext } from "../devices/entry.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
@@ -32,6 +33,7 @@ export async function launch(driver: Driver, run: Run, inputs: LaunchInputs): Pr
 			descriptors: new Map([...inputs.descriptors, [MONITOR, [socket.fd]]]),
 		});
 		inputs.extend?.(command);
+		using _consoleLog = logConsole(driver, run, run.live.def.name, command);
 		logStart(log, run, command);
 		await spawn(driver, run, command, log);
 		socket.close();

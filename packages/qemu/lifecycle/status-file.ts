@@ -37,12 +37,12 @@ async function removeStatusFile(run: Run): Promise<void> {
 	}
 }
 
-/** Writes the run's status as it is now, before it returns. */
-export async function saveStatusNow(domain: QemuDomain, run: Run): Promise<void> {
+/** Writes the run's status as it is now, before it returns; or as it is about to be, where `state` says so. */
+export async function saveStatusNow(domain: QemuDomain, run: Run, state = domain.state): Promise<void> {
 	const writing = WRITING.get(run);
 	if (writing) writing.wanted = false;
 	await writing?.current;
-	await writeFileAtomically(run.statusFile, formatStatus(statusOf(domain, run, true)));
+	await writeFileAtomically(run.statusFile, formatStatus({ ...statusOf(domain, run, true), ...state }));
 }
 
 /** Has the run's status written soon; several wishes become one write. */

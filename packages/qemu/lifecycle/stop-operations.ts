@@ -3,6 +3,7 @@
 import { rmSync } from "node:fs";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
 import { agentConnected, shutDownByAgent } from "../agent/agent.ts";
+import { consoleLogFile } from "../console/console-log.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
@@ -72,7 +73,8 @@ async function reset(driver: Driver, domain: QemuDomain): Promise<void> {
 
 async function destroy(driver: Driver, domain: QemuDomain, flags: number): Promise<void> {
 	await destroyRun(driver, domain, domain.activeRun(), (flags & DESTROY_FLAG.graceful) !== 0);
-	if (flags & DESTROY_FLAG.removeLogs) rmSync(logFileOf(driver, domain.name), { force: true });
+	if ((flags & DESTROY_FLAG.removeLogs) === 0) return;
+	for (const log of [logFileOf(driver, domain.name), consoleLogFile(driver, domain.name)]) rmSync(log, { force: true });
 }
 
 async function suspend(driver: Driver, domain: QemuDomain): Promise<void> {

@@ -5,10 +5,10 @@ import type { DumpGuestMemoryArg } from "@virtkit/qapi/schema.gen";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
-import { announceStop, endProcess, endRun } from "../lifecycle/end.ts";
+import { announceStop } from "../lifecycle/end.ts";
 import { startCpus } from "../lifecycle/stop-operations.ts";
 import { asJob, type DomainJob, keepCompleted } from "./domain-job.ts";
-import { checkStillThere, resumeGuest, stopGuest } from "./hold-still.ts";
+import { checkStillThere, endStillGuest, resumeGuest, stopGuest } from "./hold-still.ts";
 import { createFile, discardFile } from "./image-file.ts";
 import { memoryDumpParams } from "./job-statistics.ts";
 import { checkMigratable, migrateToFile } from "./migrate-to-file.ts";
@@ -34,7 +34,7 @@ export async function coreDump(
 	const run = domain.activeRun();
 	const ran = domain.stateName === "running";
 	await asJob(domain, "dump", async (job) => {
-		const stopped = flags & DUMP_FLAG.live ? false : await stopGuest(domain, run, "dump");
+		const stopped = flags & DUMP_FLAG.live ? false : await stopGuest(driver, domain, run, "dump");
 		try {
 			await writeDump(driver, domain, run, job, request, flags);
 		} catch (error) {
@@ -43,10 +43,8 @@ export async function coreDump(
 			throw error;
 		}
 		if (flags & DUMP_FLAG.bypassCache) await dropFromCache(request.path);
-		if (flags & DUMP_FLAG.crash) {
-			await endProcess(run, false);
-			await endRun(driver, domain, run, "crashed");
-		} else await goOn(domain, run, ran, (flags & DUMP_FLAG.reset) !== 0);
+		if (flags & DUMP_FLAG.crash) await endStillGuest(driver, domain, run, "crashed");
+		else await goOn(domain, run, ran, (flags & DUMP_FLAG.reset) !== 0);
 	});
 	if (flags & DUMP_FLAG.crash) announceStop(driver, domain, "crashed");
 }

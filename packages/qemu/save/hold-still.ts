@@ -4,6 +4,8 @@ import { toVirtError, VirtError } from "@virtkit/base/errors";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { PausedReason, Run, RunningReason } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { saveStatus, saveStatusNow } from "../lifecycle/status-file.ts";
+import { endProcess, endRun } from "../lifecycle/end.ts";
 import { startCpus, stopCpus } from "../lifecycle/stop-operations.ts";
 
 /** Throws INTERNAL_ERROR where the domain has lost its guest while something was done with it. */
@@ -11,10 +13,21 @@ export function checkStillThere(domain: QemuDomain, run: Run): void {
 	if (domain.run !== run || run.phase !== "up") throw new VirtError("INTERNAL_ERROR", "guest unexpectedly quit");
 }
 
-/** Stops the guest where it runs; true where it did. */
-export async function stopGuest(domain: QemuDomain, run: Run, reason: PausedReason): Promise<boolean> {
+/** Stops the guest where it runs; true where it did. A daemon that takes over from this one knows to let it go on. */
+export async function stopGuest(
+	driver: Driver,
+	domain: QemuDomain,
+	run: Run,
+	reason: Extract<PausedReason, "save" | "dump">,
+): Promise<boolean> {
 	if (domain.stateName !== "running") return false;
-	await stopCpus(run, reason);
+	// Noted first: a guest found standing still without a note was paused by its user.
+	await saveStatusNow(domain, run, { state: "paused", reason });
+	try {
+		await stopCpus(run, reason);
+	} finally {
+		saveStatus(driver, domain);
+	}
 	checkStillThere(domain, run);
 	return true;
 }
@@ -28,4 +41,17 @@ export async function resumeGuest(driver: Driver, domain: QemuDomain, run: Run, 
 		driver.log.warn(`cannot let '${domain.name}' go on: ${toVirtError(error).message}`, { error });
 		driver.lifecycle(domain.ref, { event: "suspended", detail: "api-error" });
 	}
+}
+
+/** Ends a guest whose state is in a file. QEMU is not listened to any more: that it shuts down on request is nobody's news. */
+export async function endStillGuest(
+	driver: Driver,
+	domain: QemuDomain,
+	run: Run,
+	reason: "saved" | "crashed",
+): Promise<void> {
+	run.beingDestroyed = true;
+	run.monitor.close();
+	await endProcess(run, false);
+	await endRun(driver, domain, run, reason);
 }

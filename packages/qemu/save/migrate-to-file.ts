@@ -1,5 +1,6 @@
 // Has QEMU write a guest's whole state where a descriptor stands, by migration, under the eyes of a job that can be aborted.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { VirtError } from "@virtkit/base/errors";
 import type { MigrationInfo } from "@virtkit/qapi/schema.gen";
 import type { QmpClient } from "@virtkit/qmp/client";
@@ -77,11 +78,20 @@ async function migrate(monitor: QmpClient, job: DomainJob): Promise<MigrationInf
 
 async function outcome(monitor: QmpClient, job: DomainJob, status: string): Promise<MigrationInfo> {
 	const info = await monitor.execute("query-migrate");
-	if (status === "completed") return info;
+	if (status === "completed") {
+		await finalized(monitor);
+		return info;
+	}
 	if (status === "cancelled" || job.aborted.aborted) throw job.abortedError();
 	const why = info["error-desc"];
 	throw new VirtError(
 		"OPERATION_FAILED",
 		why === undefined ? `job '${job.name}' unexpectedly failed` : `job '${job.name}' failed: ${why}`,
 	);
+}
+
+/** QEMU tells the end of a migration a moment before its guest can go on, and tells nothing at that moment. */
+async function finalized(monitor: QmpClient): Promise<void> {
+	for (let pause = 1; (await monitor.execute("query-status")).status === "finish-migrate"; pause *= 2)
+		await delay(pause);
 }

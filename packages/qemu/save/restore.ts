@@ -16,6 +16,12 @@ import { announceMigration } from "./migrate-to-file.ts";
 import { dropFromCache } from "./page-cache.ts";
 import { checkSaveFlags, SAVE_FLAG } from "./save.ts";
 
+/** Reading a large state takes as long as it takes. */
+const FOR_EVER = { deadlineMs: Number.POSITIVE_INFINITY } as const;
+
+/** States of QEMU's migration after which it is over. */
+const ENDS: ReadonlySet<string> = new Set(["completed", "failed"]);
+
 /** Name by which QEMU keeps the descriptor until it is used. */
 const DESCRIPTOR = "incoming";
 
@@ -106,13 +112,12 @@ function incomingState({ file, header }: OpenImage): IncomingState {
 async function loadState({ monitor }: Run, fd: number, handedOver = () => {}): Promise<void> {
 	await Promise.all([announceMigration(monitor), monitor.sendWithFd(fd, "getfd", { fdname: DESCRIPTOR })]);
 	handedOver();
-	// A QEMU that cannot load the state says so on its standard error and ends.
-	const loaded = monitor.waitForEvent(
-		"MIGRATION",
-		({ data: { status } }) => status === "completed" || status === "failed",
-	);
+	const loaded = monitor.waitForEvent("MIGRATION", ({ data: { status } }) => ENDS.has(status));
 	loaded.catch(() => undefined);
-	await monitor.execute("migrate-incoming", { uri: `fd:${DESCRIPTOR}` });
+	await monitor.execute("migrate-incoming", { uri: `fd:${DESCRIPTOR}` }, FOR_EVER);
 	const { data } = await loaded;
-	if (data.status === "failed") throw new VirtError("OPERATION_FAILED", "job 'start' unexpectedly failed");
+	if (data.status === "completed") return;
+	// A QEMU that cannot load the state says why on its standard error and ends: that is the error to tell.
+	await monitor.waitForEvent("SHUTDOWN", () => false, { deadlineMs: 5_000 }).catch(() => undefined);
+	throw monitor.loss ?? new VirtError("OPERATION_FAILED", "job 'start' unexpectedly failed");
 }

@@ -4,10 +4,10 @@ import { VirtError } from "@virtkit/base/errors";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
-import { announceStop, endProcess, endRun } from "../lifecycle/end.ts";
+import { announceStop } from "../lifecycle/end.ts";
 import { packTo, saveFormat } from "./compress.ts";
 import { asJob, type DomainJob } from "./domain-job.ts";
-import { checkStillThere, resumeGuest, stopGuest } from "./hold-still.ts";
+import { checkStillThere, endStillGuest, resumeGuest, stopGuest } from "./hold-still.ts";
 import { EMPTY_COOKIE, textForImage } from "./image-definition.ts";
 import { completeImage, createFile, discardFile, type NewFile, writeHead } from "./image-file.ts";
 import { decodeSaveHeader, encodeSaveImage, type SaveFormat } from "./image-format.ts";
@@ -46,7 +46,7 @@ export async function saveGuest(
 	const format = saveFormat(request.format);
 	await asJob(domain, "save", async (job) => {
 		await checkMigratable(run);
-		const ran = await stopGuest(domain, run, "save");
+		const ran = await stopGuest(driver, domain, run, "save");
 		try {
 			const running = flags & SAVE_FLAG.running ? true : flags & SAVE_FLAG.paused ? false : ran;
 			await writeImage(driver, domain, run, job, { ...request, format, running });
@@ -55,8 +55,7 @@ export async function saveGuest(
 			throw error;
 		}
 		if (flags & SAVE_FLAG.bypassCache) await dropFromCache(request.path);
-		await endProcess(run, false);
-		await endRun(driver, domain, run, "saved");
+		await endStillGuest(driver, domain, run, "saved");
 	});
 	announceStop(driver, domain, "saved");
 }

@@ -1,0 +1,44 @@
+// Images that libvirt's daemon saved go on here, and images saved here go on there.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { startLibvirtd } from "@virtkit/testing/oracle";
+import { TestDriver, until } from "@virtkit/testing/qemu-driver";
+
+/** A guest with devices whose state and addresses must fit. */
+const GUEST = `<domain type='qemu'><name>mover</name><uuid>6bb1a7a0-3a7c-4b7e-9d0e-6f0d7d0c0a01</uuid>
+<memory unit='MiB'>64</memory><vcpu>2</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/><apic/></features>
+<devices><video><model type='vga'/></video><graphics type='vnc' autoport='yes' listen='127.0.0.1'/>
+</devices></domain>`;
+
+test("an image that libvirt's daemon saved goes on here", async () => {
+	await using oracle = await startLibvirtd();
+	await using driver = await TestDriver.start();
+	const path = driver.path("mover.save");
+	await oracle.virshWith(GUEST, "create");
+	await oracle.virsh("save", "mover", path);
+	const domain = await driver.driver.domains.restore({ path }, 0, driver.context);
+	await until(() => domain.stateName === "running", "the guest runs");
+	assert.equal(domain.uuid, "6bb1a7a0-3a7c-4b7e-9d0e-6f0d7d0c0a01");
+	assert.equal(
+		await driver.driver.domains.saveImageXml(path, 0, driver.context),
+		`${await oracle.virsh("save-image-dumpxml", path)}`.trimEnd().concat("\n"),
+	);
+});
+
+test("an image saved here goes on under libvirt's daemon, also with its definition edited there", async () => {
+	await using oracle = await startLibvirtd();
+	await using driver = await TestDriver.start();
+	const path = driver.path("mover.save");
+	const domain = await driver.create(GUEST);
+	await driver.run("save", domain, 0, { path });
+	const xml = await oracle.virsh("save-image-dumpxml", path);
+	assert.equal(`${xml.trimEnd()}\n`, await driver.driver.domains.saveImageXml(path, 0, driver.context));
+	await oracle
+		.virshWith(xml.replace("</uuid>", "</uuid>\n  <title>edited</title>"), "save-image-define", path)
+		.catch(() => oracle.virsh("version"));
+	await oracle.virsh("restore", path);
+	assert.equal((await oracle.virsh("domstate", "mover")).trim(), "running");
+	await oracle.virsh("destroy", "mover");
+});
