@@ -144,7 +144,7 @@ function checkFilesystem(value: FilesystemDef): void {
 	if (value.binary?.path !== undefined)
 		value.binary.path = value.binary.path.replace(/\/{2,}/g, "/").replace(/(.)\/$/, "$1");
 	if (type === "volume") {
-		if (!from?.pool || !from.volume)
+		if (from && (!from.pool || !from.volume))
 			throw documentError(positionOf(value), "'pool' and 'volume' must be specified together for 'pool' type source");
 	} else if (type === "ram") {
 		if (from?.usage === undefined)

@@ -2,9 +2,11 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { DeviceInfo } from "@virtkit/model/domain/device-common";
+import type { DiskDef } from "@virtkit/model/domain/disk";
 import type { DefineContext } from "../devices/entry.ts";
 import type { AnyEntry } from "../devices/registry.ts";
 import { isMachine, machineOf } from "../machine.ts";
+import { checkDriveAddress } from "./drive.ts";
 
 const MAX_UID = 0xffff;
 const MAX_REGISTER = 0xffffffff;
@@ -21,6 +23,10 @@ export function checkAddress(device: DeviceInfo & Rom, entry: AnyEntry, context:
 	if (address?.type === "pci") checkZpci(address.zpci, context);
 	if (address?.type === "spapr-vio" && (address.reg ?? 0) > MAX_REGISTER)
 		refuse(`spapr-vio reg='0x${address.reg?.toString(16)}' exceeds maximum possible value (0xffffffff)`);
+	if (address?.type === "drive") {
+		const bus = entry.kind === "disk" ? (device as DiskDef).target.bus : "scsi";
+		checkDriveAddress(address, bus ?? "scsi", context.def);
+	}
 	if (address?.type === "ccw" && !isMachine(context.def, "s390ccw"))
 		refuse(`cannot use CCW address type for device using machine type '${machineOf(context.def)}'`);
 	if (acpi?.index !== undefined && address && address.type !== "pci")

@@ -51,8 +51,11 @@ function driverProps(image: DiskImage): JsonObject {
 	switch (format) {
 		case "raw":
 		case "fat": {
-			if (encryption?.format === "luks" && encryption.engine !== "librbd")
+			if (encryption?.format === "luks" && encryption.engine !== "librbd") {
+				if (encryption.secret.length === 0)
+					throw new VirtError("INTERNAL_ERROR", "missing secret info for 'luks' driver");
 				return { driver: "luks", "key-secret": encryptionSecret(image) };
+			}
 			const slice = source.slices?.slice[0];
 			return { driver: "raw", offset: slice?.offset, size: slice?.size };
 		}

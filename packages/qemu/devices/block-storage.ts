@@ -7,7 +7,7 @@ import { formatPciPlace } from "../addresses/pci-set.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
 import type { DriverHost } from "../driver-host.ts";
 import { cacheProps } from "./block-format.ts";
-import { type DiskImage, storageNode } from "./disk-image.ts";
+import { type DiskImage, storageNode, storageOwner } from "./disk-image.ts";
 import { authSecret, cookieSecret, encryptionSecret } from "./disk-secrets.ts";
 import type { DefineContext } from "./entry.ts";
 
@@ -83,9 +83,9 @@ function fileProps(image: DiskImage, driver: string, filename: string | undefine
 }
 
 /** Id of the object that connects to a reservations helper of the user's own. */
-export const reservationsObject = (image: DiskImage): string => `pr-helper-${storageNode(image)}`;
+export const reservationsObject = (image: DiskImage): string => `pr-helper-${storageOwner(image)}`;
 /** Id of the object that holds the certificates of an encrypted connection. */
-export const tlsObject = (image: DiskImage): string => `obj${storageNode(image)}_tls0`;
+export const tlsObject = (image: DiskImage): string => `obj${storageOwner(image)}_tls0`;
 
 function onlyHost({ source }: DiskImage): StorageHost {
 	const [host, ...more] = source.host;
@@ -196,12 +196,17 @@ function escapePath(path: string): string {
 	return path.replace(/[^A-Za-z0-9\-_.!~*'()/;@&=+$,:]/g, (character) => encodeURIComponent(character));
 }
 
-/** The protocol layer of `image` as QEMU's blockdev-add takes it. */
-export function storageProps(image: DiskImage, context: DefineContext): JsonObject {
+/** Where the bytes of `image` are, as QEMU's BlockdevOptions without what any node has. */
+export function protocolProps(image: DiskImage, context: DefineContext): JsonObject {
 	const render = BY_TYPE[image.type];
 	if (!render) throw new VirtError("INTERNAL_ERROR", `unable to create blockdev props for ${image.type} disk type`);
+	return render(image, context);
+}
+
+/** The protocol layer of `image` as QEMU's blockdev-add takes it. */
+export function storageProps(image: DiskImage, context: DefineContext): JsonObject {
 	return {
-		...render(image, context),
+		...protocolProps(image, context),
 		"node-name": storageNode(image),
 		cache: cacheProps(image.options.cache),
 		"auto-read-only": true,

@@ -163,7 +163,7 @@ const HOST_BRIDGES: Readonly<Record<string, string>> = { "pci-root": "i440FX-pci
 /** The room for 64-bit PCI addresses above the guest's memory: a property of the host bridge that the machine has anyway. */
 export const pciHoles: DeviceEntry<ControllerDef> = {
 	kind: "64-bit PCI hole",
-	list: (def) => def.devices.controllers.filter(({ pcihole64 }) => pcihole64),
+	list: (def) => def.devices.controllers.filter(({ pcihole64 }) => pcihole64 !== undefined),
 	alias: () => "pci",
 	build: ({ model, pcihole64 }, { command }) => {
 		const bridge = HOST_BRIDGES[model ?? ""];

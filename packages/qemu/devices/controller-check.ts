@@ -18,6 +18,7 @@ export const SCSI_DRIVERS: Readonly<Record<string, string>> = {
 	lsisas1078: "megasas",
 	vmpvscsi: "pvscsi",
 	am53c974: "am53c974",
+	// libvirt says "dc-390", which QEMU does not know.
 	dc390: "dc390",
 };
 

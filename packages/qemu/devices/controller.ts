@@ -83,7 +83,8 @@ const NEEDS: Partial<Record<ControllerDef["type"], (c: ControllerDef, context: D
 		xenbus: impossibleSlot,
 		isa: impossibleSlot,
 		sata: conventionalSlot,
-		ide: conventionalSlot,
+		// The first is part of the chipset.
+		ide: ({ index }) => (index === 0 ? undefined : conventionalSlot()),
 		usb: ({ model }, context) => {
 			if (model === "none" || model === "qusb1" || model === "qusb2") return undefined;
 			return model === "nec-xhci" || model === "qemu-xhci" ? expressSlot(context) : conventionalSlot();

@@ -1,24 +1,16 @@
 // Disks on the command line: secrets, block nodes from the bottom of the chain up, then the device.
 
 import type { DiskDef } from "@virtkit/model/domain/disk";
-import { diskNameIndex } from "@virtkit/model/domain/disk-name";
 import { escapeCommas, type JsonObject } from "../command-line/command-line.ts";
 import { bootIndexOf } from "../defaults/boot-index.ts";
 import { isMachine } from "../machine.ts";
-import { effectiveDetectZeroes, formatProps, sliceProps } from "./block-format.ts";
+import { formatProps, sliceProps } from "./block-format.ts";
 import { MANAGED_RESERVATIONS, reservationsObject, storageProps, tlsObject } from "./block-storage.ts";
 import { addDevice } from "./device-option.ts";
+import { formatCardDrive } from "./disk-card.ts";
 import { diskDeviceProps, vhostUserChardev } from "./disk-device.ts";
-import {
-	copyOnReadNode,
-	type DiskImage,
-	effectiveCache,
-	formatNode,
-	imageChain,
-	isEmptyDisk,
-	topImage,
-} from "./disk-image.ts";
-import { encryptionSecret, imageSecrets, type SecretContext } from "./disk-secrets.ts";
+import { copyOnReadNode, type DiskImage, formatNode, imageChain, isEmptyDisk, topImage } from "./disk-image.ts";
+import { imageSecrets, type SecretContext } from "./disk-secrets.ts";
 import type { BuildContext, DeviceEntry } from "./entry.ts";
 
 /** What one image adds: objects that its nodes refer to, and the nodes, in the order in which QEMU must get them. */
@@ -29,14 +21,20 @@ export interface ImageParts {
 
 /** The parts of one image. Throws NO_SECRET where a secret it needs cannot be had. */
 export function imageParts(image: DiskImage, context: SecretContext): ImageParts {
+	const objects = imageObjects(image, context);
+	const slice = sliceProps(image);
+	return { objects, nodes: [storageProps(image, context), ...(slice ? [slice] : []), formatProps(image)] };
+}
+
+/** Objects that the image's layers refer to: reservations helper, secrets, certificates. */
+function imageObjects(image: DiskImage, context: SecretContext): JsonObject[] {
 	const { source } = image;
 	const objects: JsonObject[] = [];
 	if (source.reservations?.managed === false)
 		objects.push(reservationsProps(reservationsObject(image), source.reservations.source?.path));
 	objects.push(...imageSecrets(image, context));
 	if (source.tls) objects.push(tlsProps(tlsObject(image), context.settings.defaultTlsX509CertDir));
-	const slice = sliceProps(image);
-	return { objects, nodes: [storageProps(image, context), ...(slice ? [slice] : []), formatProps(image)] };
+	return objects;
 }
 
 function reservationsProps(id: string, path: string | undefined): JsonObject {
@@ -59,9 +57,10 @@ export function copyOnReadProps(disk: DiskDef): JsonObject {
 
 /** The disk's images, bottom first, each with its parts. */
 export function diskParts(disk: DiskDef, context: SecretContext): ImageParts[] {
+	// Made from the top: of several faults, the top image's is told.
 	return imageChain(disk)
-		.toReversed()
-		.map((image) => imageParts(image, context));
+		.map((image) => imageParts(image, context))
+		.toReversed();
 }
 
 export function buildDisk(disk: DiskDef, context: BuildContext): void {
@@ -69,7 +68,8 @@ export function buildDisk(disk: DiskDef, context: BuildContext): void {
 	if (disk.transient?.shareBacking) return;
 	const { command } = context;
 	if (disk.target.bus === "sd") {
-		command.add("-drive", formatSdDrive(disk));
+		for (const object of imageObjects(topImage(disk), context)) command.addJson("-object", object);
+		command.add("-drive", formatCardDrive(disk, context));
 		return;
 	}
 	if (disk.type === "vhostuser") command.add("-chardev", formatVhostUserChardev(disk));
@@ -88,40 +88,6 @@ function formatVhostUserChardev(disk: DiskDef): string {
 	const again = reconnect?.enabled ? reconnect.timeout : reconnect?.enabled === false ? 0 : undefined;
 	const suffix = again === undefined ? "" : `,reconnect=${again}`;
 	return `socket,id=${vhostUserChardev(disk)},path=${escapeCommas(path)}${suffix}`;
-}
-
-/** SD cards are the machine's own: QEMU takes them as -drive alone. */
-function formatSdDrive(disk: DiskDef): string {
-	const { driver, readonly } = disk;
-	const options: (string | undefined)[] = [...sdSource(disk), "if=sd", `index=${diskNameIndex(disk.target.dev ?? "")}`];
-	if (readonly) options.push("readonly=on");
-	if (!isEmptyDisk(disk)) {
-		const onOff = driver.copy_on_read === undefined ? undefined : driver.copy_on_read ? "on" : "off";
-		const detect = effectiveDetectZeroes(driver.discard, driver.detect_zeroes);
-		const named = {
-			cache: effectiveCache(disk),
-			"copy-on-read": onOff,
-			discard: driver.discard,
-			"detect-zeroes": detect,
-			aio: driver.io,
-		};
-		for (const [name, value] of Object.entries(named)) if (value !== undefined) options.push(`${name}=${value}`);
-	}
-	return options.join(",");
-}
-
-function sdSource(disk: DiskDef): string[] {
-	const { source, driver } = disk;
-	const image = topImage(disk);
-	const luks = driver.type === "raw" && image.encryption !== undefined;
-	const options: string[] = [];
-	const path = source?.file ?? source?.dev;
-	if (path !== undefined) options.push(`file=${escapeCommas(path)}`);
-	else if (source?.dir !== undefined)
-		options.push(`file=fat:${disk.device === "floppy" ? "floppy:" : ""}${escapeCommas(source.dir)}`);
-	if (luks) options.push(`key-secret=${encryptionSecret(image)}`);
-	if (driver.type !== undefined && disk.type !== "dir") options.push(`format=${luks ? "luks" : driver.type}`);
-	return options;
 }
 
 const isFloppy = ({ target }: DiskDef): boolean => target.bus === "fdc";

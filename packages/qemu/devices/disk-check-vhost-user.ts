@@ -2,6 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { DiskDef } from "@virtkit/model/domain/disk";
+import { hasLimits } from "./disk-throttle.ts";
 
 /** Parts of the definition that would have to be absent, by the name that the message calls them. */
 const REFUSED: readonly (readonly [name: string, given: (disk: DiskDef) => unknown])[] = [
@@ -14,7 +15,7 @@ const REFUSED: readonly (readonly [name: string, given: (disk: DiskDef) => unkno
 	["iothread", ({ driver }) => driver.iothread],
 	["detect_zeroes", ({ driver }) => driver.detect_zeroes],
 	["metadata_cache", ({ driver }) => driver.metadata_cache?.max_size],
-	["iotune", ({ iotune }) => iotune],
+	["iotune", ({ iotune }) => hasLimits(iotune) || iotune?.group_name !== undefined || undefined],
 	["backingStore", ({ backingStore }) => backingStore],
 	["encryption", ({ encryption, source }) => encryption ?? source?.encryption],
 	["readonly", ({ readonly }) => readonly],

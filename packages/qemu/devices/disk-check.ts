@@ -1,7 +1,7 @@
 // What of a disk cannot be had under QEMU: combinations of device, bus and options that it lacks.
 
-import { type ErrorCode, VirtError } from "@virtkit/base/errors";
-import type { DiskBus, DiskDef } from "@virtkit/model/domain/disk";
+import { VirtError } from "@virtkit/base/errors";
+import type { DiskDef } from "@virtkit/model/domain/disk";
 import { parseDiskName } from "@virtkit/model/domain/disk-name";
 import { checkImagesForQemu } from "./disk-check-source.ts";
 import { isEmptyDisk } from "./disk-image.ts";
@@ -211,44 +211,8 @@ const TRANSIENT: readonly DiskRule[] = [
 	},
 ];
 
-/** Drive addresses: buses that exist once, and SCSI controllers with one bus. */
-const DRIVE: readonly DiskRule[] = [
-	driveRule("scsi", "bus", "INTERNAL_ERROR", "SCSI controller only supports 1 bus"),
-	driveRule("ide", "controller", "INTERNAL_ERROR", "Only 1 IDE controller is supported"),
-	driveRule("ide", "target", "CONFIG_UNSUPPORTED", "target must be 0 for ide controller"),
-	driveRule("fdc", "controller", "INTERNAL_ERROR", "Only 1 fdc controller is supported"),
-	driveRule("fdc", "bus", "INTERNAL_ERROR", "Only 1 fdc bus is supported"),
-	driveRule("fdc", "target", "CONFIG_UNSUPPORTED", "target must be 0 for controller fdc"),
-	driveRule("sata", "bus", "CONFIG_UNSUPPORTED", "bus must be 0 for sata controller"),
-	driveRule("sata", "target", "CONFIG_UNSUPPORTED", "target must be 0 for sata controller"),
-	{
-		broken: (disk, { def }) => {
-			if (!isScsi(disk) || disk.address?.type !== "drive" || disk.address.target === 0) return false;
-			const { controller } = disk.address;
-			return def.devices.controllers.some(
-				({ type, index, model }) => type === "scsi" && index === controller && model === "lsilogic",
-			);
-		},
-		message: () => "target must be 0 for controller model 'lsilogic'",
-	},
-];
-
-function driveRule(
-	busName: DiskBus,
-	part: "controller" | "bus" | "target",
-	code: ErrorCode,
-	message: string,
-): DiskRule {
-	return {
-		code,
-		broken: (disk) => diskBus(disk) === busName && disk.address?.type === "drive" && disk.address[part] !== 0,
-		message: () => message,
-	};
-}
-
 /** Throws where QEMU cannot have the disk (libvirt's qemuValidateDomainDeviceDefDisk). */
 export function checkDisk(disk: DiskDef, context: DefineContext): void {
-	checkDiskRules(DRIVE, disk, context);
 	checkDiskRules(QEMU, disk, context);
 	checkDiskRules(THROTTLING, disk, context);
 	if (disk.transient) checkDiskRules(TRANSIENT, disk, context);

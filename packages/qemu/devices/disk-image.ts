@@ -15,6 +15,8 @@ export interface DiskImage {
 	readonly readonly: boolean;
 	/** Number in the running guest, from which the node names come. */
 	readonly id: number | undefined;
+	/** Id of the SD card it is in: those have no nodes, and objects are named after the card. */
+	readonly card?: string | undefined;
 	readonly auth: AuthDef | undefined;
 	readonly encryption: EncryptionDef | undefined;
 	/** Bytes of the metadata cache. */
@@ -52,6 +54,7 @@ export function topImage(disk: DiskDef): DiskImage {
 		format: driver.type,
 		readonly: disk.readonly === true,
 		id: disk.source?.index,
+		card: disk.target.bus === "sd" ? disk.alias : undefined,
 		auth: diskAuth(disk),
 		encryption: diskEncryption(disk),
 		cacheSize: driver.metadata_cache?.max_size,
@@ -94,6 +97,10 @@ export function effectiveCache({ driver, shareable, readonly }: DiskDef): CacheM
 export const storageNode = ({ id }: DiskImage): string => `libvirt-${id}-storage`;
 /** Node of the format layer, which the device or the image above sees: libvirt-1-format. */
 export const formatNode = ({ id }: DiskImage): string => `libvirt-${id}-format`;
+/** What objects of the protocol layer are named after. */
+export const storageOwner = (image: DiskImage): string => image.card ?? storageNode(image);
+/** What objects of the format layer are named after. */
+export const formatOwner = (image: DiskImage): string => image.card ?? formatNode(image);
 /** Node between both where only a part of the storage is used. */
 export const sliceNode = ({ id }: DiskImage): string => `libvirt-${id}-slice-sto`;
 /** Node above all where what is read is copied into the image. */

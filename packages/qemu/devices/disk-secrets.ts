@@ -2,18 +2,19 @@
 
 import { createCipheriv, randomBytes } from "node:crypto";
 import { VirtError } from "@virtkit/base/errors";
+import { isEmptySource } from "@virtkit/model/domain/disk";
 import type { SecretReference } from "@virtkit/model/domain/secret-reference";
 import type { JsonObject } from "../command-line/command-line.ts";
 import type { SecretUsage } from "../driver-host.ts";
-import { type DiskImage, formatNode, storageNode } from "./disk-image.ts";
+import { type DiskImage, formatOwner, storageOwner } from "./disk-image.ts";
 import type { BuildContext, DefineContext } from "./entry.ts";
 
 /** What secrets are needed for, and the guest's master key. */
 export type SecretContext = DefineContext & Pick<BuildContext, "masterKey">;
 
-export const authSecret = (image: DiskImage): string => `${storageNode(image)}-auth-secret0`;
-export const cookieSecret = (image: DiskImage): string => `${storageNode(image)}-httpcookie-secret0`;
-export const encryptionSecret = (image: DiskImage): string => `${formatNode(image)}-encryption-secret0`;
+export const authSecret = (image: DiskImage): string => `${storageOwner(image)}-auth-secret0`;
+export const cookieSecret = (image: DiskImage): string => `${storageOwner(image)}-httpcookie-secret0`;
+export const encryptionSecret = (image: DiskImage): string => `${formatOwner(image)}-encryption-secret0`;
 
 /** Id of the object that holds the guest's master key. */
 const MASTER_KEY = "masterKey0";
@@ -36,10 +37,20 @@ export function lookupSecret(reference: SecretReference, usage: SecretUsage, { h
 	throw new VirtError("NO_SECRET", `no secret with matching ${name}`);
 }
 
+/** Throws NO_SECRET where the value of a secret that the image needs is nowhere. */
+export function checkImageSecrets(image: DiskImage, context: DefineContext): void {
+	const { auth, encryption, source } = image;
+	if (isEmptySource(source)) return;
+	if (auth) lookupSecret(auth.secret, source.protocol === "rbd" ? "ceph" : "iscsi", context);
+	const passphrase = encryption?.secret[0];
+	if (passphrase) lookupSecret(passphrase, "volume", context);
+}
+
 /** Objects that the image's layers refer to, in libvirt's order: password, passphrase, cookies. */
 export function imageSecrets(image: DiskImage, context: SecretContext): JsonObject[] {
 	const { auth, encryption, source } = image;
 	const objects: JsonObject[] = [];
+	if (isEmptySource(source)) return objects;
 	if (auth) objects.push(sealedSecret(authSecret(image), password(image, auth.secret, context), context));
 	const passphrase = encryption?.secret[0];
 	if (passphrase)

@@ -4,7 +4,8 @@ import { VirtError } from "@virtkit/base/errors";
 import type { DiskDef } from "@virtkit/model/domain/disk";
 import type { StorageProtocol } from "@virtkit/model/domain/disk-source";
 import { isMachine } from "../machine.ts";
-import { imageChain } from "./disk-image.ts";
+import { type DiskImage, imageChain, topImage } from "./disk-image.ts";
+import { checkImageSecrets } from "./disk-secrets.ts";
 import type { DefineContext } from "./entry.ts";
 
 interface StartRule {
@@ -37,16 +38,26 @@ export function checkDisksToStart(context: DefineContext): void {
 
 const hasTls: ReadonlySet<StorageProtocol | undefined> = new Set<StorageProtocol>(["nbd", "vxhs"]);
 
-/** Refuses images that cannot be reached as their sources say: volumes of pools, TLS where the protocol has none. */
-export function checkImagesToStart({ def }: DefineContext): void {
-	const images = def.devices.disks.flatMap(imageChain);
-	const volume = images.find(({ type }) => type === "volume");
+/**
+ * Refuses images that cannot be reached as their sources say (libvirt's qemuProcessPrepareDomainStorage): volumes of
+ * pools, secrets that are nowhere, TLS where the protocol has none, descriptors that nobody handed over.
+ */
+export function checkImagesToStart(context: DefineContext): void {
+	const { disks } = context.def.devices;
+	const volume = disks.flatMap(imageChain).find(({ type }) => type === "volume");
 	// There are no storage pools yet, so none has that name.
 	if (volume) throw new VirtError("NO_STORAGE_POOL", `no storage pool with matching name '${volume.source.pool}'`);
-	const plain = images.find(({ source }) => source.tls === true && !hasTls.has(source.protocol));
-	if (plain)
-		throw new VirtError(
-			"CONFIG_UNSUPPORTED",
-			`TLS transport is not supported for disk protocol '${plain.source.protocol}'`,
-		);
+	for (const disk of disks) {
+		if (disk.type === "vhostuser") continue;
+		for (const image of disk.target.bus === "sd" ? [topImage(disk)] : imageChain(disk)) checkImage(image, context);
+	}
+}
+
+function checkImage(image: DiskImage, context: DefineContext): void {
+	const { source } = image;
+	checkImageSecrets(image, context);
+	if (source.tls === true && !hasTls.has(source.protocol))
+		throw new VirtError("CONFIG_UNSUPPORTED", `TLS transport is not supported for disk protocol '${source.protocol}'`);
+	if (source.fdgroup !== undefined && image.card === undefined)
+		throw new VirtError("INVALID_ARG", `file descriptor group '${source.fdgroup}' was not associated with the domain`);
 }
