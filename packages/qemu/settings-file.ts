@@ -58,7 +58,7 @@ export const DEFAULT_SETTINGS: DriverSettings = {
 	logMaxSize: 2 * 1024 * 1024,
 	logMaxBackups: 3,
 	seccompSandbox: true,
-	setProcessName: true,
+	setProcessName: false,
 	memoryBackingDir: "/var/lib/libvirt/qemu/ram",
 	hugetlbfsMounts: ["/dev/hugepages"],
 };
