@@ -4,7 +4,7 @@ import { VirtError } from "@virtkit/base/errors";
 import type { JobKind } from "@virtkit/base/job-lock";
 import type { CallContext, DomainHandle, DomainOperationName, DomainOperations } from "./domain-operations.ts";
 import type { Hypervisor } from "./hypervisor.ts";
-import { DOMAIN_OPERATIONS, type OperationRow } from "./operations.ts";
+import { DOMAIN_OPERATIONS, NOT_RUNNING, type OperationRow } from "./operations.ts";
 
 type Operations = DomainOperations<DomainHandle>;
 
@@ -35,7 +35,9 @@ export function checkWritable(api: string, context: CallContext): void {
 /** Refuses an operation that the domain's state does not allow. */
 export function checkLegal(row: OperationRow, domain: DomainHandle): void {
 	const legal = row.legal[domain.stateName];
-	if (legal !== true) throw new VirtError("OPERATION_INVALID", legal, { domain: "DOMAIN" });
+	if (legal === true) return;
+	// That a domain does not run is said by libvirt's code for all drivers, everything else by the driver's own.
+	throw new VirtError("OPERATION_INVALID", legal, { domain: legal === NOT_RUNNING ? "DOMAIN" : "QEMU" });
 }
 
 /**

@@ -7,7 +7,8 @@ import type { DomainStateName } from "./domain-state.ts";
 /** True where the operation is legal, else why not. */
 export type Legality = Readonly<Record<DomainStateName, true | string>>;
 
-const NOT_RUNNING = "domain is not running";
+/** Why most of what concerns a running guest is refused. */
+export const NOT_RUNNING = "domain is not running";
 const RUNNING = "domain is already running";
 const SLEEPING = "domain is pmsuspended";
 

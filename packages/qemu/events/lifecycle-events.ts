@@ -43,16 +43,17 @@ export const lifecycleEvents: EventHandlers = {
 	},
 
 	SHUTDOWN({ driver, domain, run }, { guest }) {
-		// QEMU tells of its own end too, when it is ended on purpose.
-		if (domain.stateName === "shutdown" || run.beingDestroyed) return;
-		if (run.fakeReboot || run.live.def.on_poweroff === "restart") {
-			run.pausedShutdown = true;
-		} else {
+		if (domain.stateName === "shutdown") return;
+		const reboots = run.fakeReboot || run.live.def.on_poweroff === "restart";
+		// QEMU tells of its own end too, when it is ended on purpose: nothing comes after that.
+		if (run.beingDestroyed && reboots) return;
+		if (reboots) run.pausedShutdown = true;
+		else {
 			domain.setState({ state: "shutdown", reason: "unknown" });
 			driver.lifecycle(domain.ref, { event: "shutdown", detail: guest ? "guest" : "host" });
 			saveStatus(driver, domain);
 		}
-		shutDownOrReboot(driver, domain, run);
+		if (!run.beingDestroyed) shutDownOrReboot(driver, domain, run);
 	},
 
 	RESET({ driver, domain, run }) {

@@ -29,7 +29,14 @@ export const trouble: EventHandlers = {
 	},
 
 	GUEST_PANICKED(source, { info }) {
-		inBackground(source, "panic", () => onPanic(source, info));
+		const { driver, domain, run } = source;
+		if (run.phase === "ending") return;
+		if (info) logLine(run, `panic ${describePanic(info)}`);
+		// At once, so that the stop that QEMU tells next is none of its own.
+		domain.setState({ state: "crashed", reason: "panicked" });
+		driver.lifecycle(domain.ref, { event: "crashed", detail: "panicked" });
+		saveStatus(driver, domain);
+		inBackground(source, "panic", () => actOnPanic(source));
 	},
 
 	GUEST_CRASHLOADED({ driver, domain }) {
@@ -83,13 +90,10 @@ async function dumpAndGoOn({ driver, domain, run }: EventSource): Promise<void> 
 
 type PanicInfo = QmpEvents["GUEST_PANICKED"]["info"];
 
-async function onPanic({ driver, domain, run }: EventSource, info: PanicInfo): Promise<void> {
+/** What the definition wants done with a guest that panicked. */
+async function actOnPanic({ driver, domain, run }: EventSource): Promise<void> {
 	using _job = await domain.lock.beginAsync("dump", "panic of the guest");
 	if (domain.run !== run || run.phase !== "up") return;
-	if (info) logLine(run, `panic ${describePanic(info)}`);
-	domain.setState({ state: "crashed", reason: "panicked" });
-	driver.lifecycle(domain.ref, { event: "crashed", detail: "panicked" });
-	saveStatus(driver, domain);
 	const action = run.live.def.on_crash ?? "destroy";
 	if (action.startsWith("coredump-")) await dumpByItself(driver, domain, run);
 	if (action === "destroy" || action === "coredump-destroy") {

@@ -1,5 +1,6 @@
 // The end of a run: whatever brought it about, everything of it is taken back once, and the domain is shut off.
 
+import { once } from "node:events";
 import { toVirtError } from "@virtkit/base/errors";
 import type { STATE_REASON } from "@virtkit/core/domain-state";
 import type { Lifecycle } from "@virtkit/core/events";
@@ -13,6 +14,9 @@ export type ShutoffReason = keyof (typeof STATE_REASON)["shutoff"];
 
 /** SIGKILL at once: for a process that is of no use any more. */
 const KILL = [{ signal: "SIGKILL", deadlineMs: 30_000 }] as const;
+
+/** How long a process that is gone may leave its socket open, in milliseconds. */
+const LAST_WORDS_MS = 500;
 
 /** Takes back everything of the run and shuts the domain off. Where somebody is at it already, waits for them. */
 export async function endRun(driver: Driver, domain: QemuDomain, run: Run, reason: ShutoffReason): Promise<void> {
@@ -35,13 +39,14 @@ export async function endRun(driver: Driver, domain: QemuDomain, run: Run, reaso
 	run.markEnded();
 }
 
-/** Tells that the guest stopped, and forgets a domain that is only there while it runs. */
+/** Tells that the guest stopped (`who` where not as it is now), and forgets a domain that is only there while it runs. */
 export function announceStop(
 	driver: Driver,
 	domain: QemuDomain,
 	detail: Extract<Lifecycle, { event: "stopped" }>["detail"],
+	who = domain.ref,
 ): void {
-	driver.lifecycle(domain.ref, { event: "stopped", detail });
+	driver.lifecycle(who, { event: "stopped", detail });
 	if (!domain.persistent && domain.run === undefined) driver.domains.remove(domain);
 }
 
@@ -64,6 +69,13 @@ export async function endProcess(run: Run, graceful: boolean): Promise<void> {
 		run.beingDestroyed = false;
 		throw error;
 	}
+	await drainMonitor(run);
+}
+
+/** QEMU's last words may still be on their way when it is gone. */
+async function drainMonitor(run: Run): Promise<void> {
+	if (!run.connected || run.monitor.loss) return;
+	await once(run.monitor, "close", { signal: AbortSignal.timeout(LAST_WORDS_MS) }).catch(() => undefined);
 }
 
 /**
@@ -80,6 +92,8 @@ export async function onMonitorGone(driver: Driver, domain: QemuDomain, run: Run
 		.catch(() => ({ [Symbol.dispose]: () => undefined }));
 	if (domain.run !== run || run.phase !== "up") return;
 	const shutDown = domain.stateName === "shutdown";
+	// libvirt tells of an end that came by itself with the number that the guest had.
+	const who = domain.ref;
 	await endRun(driver, domain, run, shutDown ? "shutdown" : "crashed");
-	announceStop(driver, domain, shutDown ? "shutdown" : "failed");
+	announceStop(driver, domain, shutDown ? "shutdown" : "failed", who);
 }

@@ -14,14 +14,17 @@ import { Definition } from "../domain/definition.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import { type PausedReason, Run, type RunningReason } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { checkAccelerator } from "./accelerator.ts";
 import { autodestroyWith } from "./autodestroy.ts";
+import { settleImages } from "./backing-chain.ts";
 import { endRun } from "./end.ts";
 import { guestOutputError, logFileOf } from "./guest-log.ts";
-import { giveFiles } from "./ownership.ts";
+import { openInterfaces } from "./host-interfaces.ts";
 import { enterGroup, launch } from "./launch.ts";
 import { connectMonitor } from "./monitor.ts";
-import { choosePorts } from "./ports.ts";
 import { makeNvram } from "./nvram.ts";
+import { giveFiles } from "./ownership.ts";
+import { choosePorts } from "./ports.ts";
 import { setUp } from "./set-up.ts";
 import { createStatusFile, saveStatus, saveStatusNow } from "./status-file.ts";
 import { tuneEmulator, tuneThreads } from "./tuning.ts";
@@ -93,12 +96,16 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	createStatusFile(domain, run);
 	if (request.autodestroy) autodestroyWith(driver, domain, run, request.autodestroy);
 	const context = contextOf(run.live.def, driver.host, false);
+	checkAccelerator(run.live.def.type, context.caps);
+	settleImages(driver, domain, run);
 	choosePorts(driver, run);
 	prepareDomain(context);
 	const masterKey = createWorkFolders(driver, run);
 	makeNvram(driver, run, request.resetNvram === true);
 	giveFiles(driver, run);
-	await launch(driver, run, { context, masterKey, descriptors: new Map(), extend: request.incoming?.extend });
+	using interfaces = await openInterfaces(run.live.def);
+	const { descriptors } = interfaces;
+	await launch(driver, run, { context, masterKey, descriptors, extend: request.incoming?.extend });
 	connectMonitor(driver, domain, run);
 	// QEMU boots; all that needs only its process is done meanwhile.
 	await Promise.all([

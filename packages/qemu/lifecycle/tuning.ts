@@ -1,10 +1,10 @@
 // Applies what the definition says of host CPUs, CPU time, memory and block I/O to the guest's threads and control group.
 
-import { setAffinity } from "@virtkit/host/native";
 import type { Cgroup } from "@virtkit/host/cgroup/group";
 import type { NumberSettingName } from "@virtkit/host/cgroup/setting";
-import { UNLIMITED_KIB } from "@virtkit/model/domain/memory";
+import { setAffinity } from "@virtkit/host/native";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import { UNLIMITED_KIB } from "@virtkit/model/domain/memory";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 
