@@ -16,6 +16,7 @@ import { describeCpu } from "./host-model.ts";
 import { parseList, readHostFacts } from "./host-reader.ts";
 import { installedGuests } from "./installed-guests.ts";
 import { readKvmDevice } from "./kvm-device.ts";
+import { modelDefinitions } from "./model-definitions.ts";
 
 /** Two sockets of two cores with two threads, a node each. */
 function machineFiles(): Record<string, string> {
@@ -182,13 +183,13 @@ test("a guest's CPU prefers the same product and says what to disable", () => {
 		model: 85,
 		features: new Set(["fpu", "pni", "sse4.1", "avx", "cmp-legacy"]),
 	};
-	const described = describeCpu(cpu, FACTS.cpuModels ?? {}, false);
+	const described = describeCpu(cpu, modelDefinitions(FACTS), { of: "guest" });
 	assert.equal(described?.model, "Newer");
 	assert.deepEqual(described?.features, [
 		{ name: "cmp_legacy", policy: "require" },
 		{ name: "aes", policy: "disable" },
 	]);
-	const generic = describeCpu({ ...cpu, vendor: "CentaurHauls" }, FACTS.cpuModels ?? {}, false);
+	const generic = describeCpu({ ...cpu, vendor: "CentaurHauls" }, modelDefinitions(FACTS), { of: "guest" });
 	assert.deepEqual([generic?.model, generic?.vendor], ["qemu64", undefined]);
 });
 

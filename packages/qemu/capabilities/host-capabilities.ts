@@ -9,6 +9,7 @@ import type { EmulatorCapabilities } from "./emulator.ts";
 import type { CacheBank, HostFacts, NumaCell } from "./host-facts.ts";
 import { describeCpu } from "./host-model.ts";
 import type { KvmDevice } from "./kvm-device.ts";
+import { modelDefinitions } from "./model-definitions.ts";
 
 /** A way to confine guests, with the label that guests of each type start from. */
 export interface SecurityModel {
@@ -97,17 +98,17 @@ function counterElement({ frequency, scaling }: NonNullable<KvmDevice["tsc"]>): 
 
 /** The host's CPU by the model that is wholly in it; undefined where its emulator spells out none. */
 export function describeHostCpu(processor: HostFacts["processor"], native: EmulatorCapabilities | undefined) {
-	const models = native?.facts.cpuModels;
-	if (models === undefined) return undefined;
-	const known = new Set(Object.values(models).flatMap(({ features }) => features));
+	if (native?.facts.cpuModels === undefined) return undefined;
+	const models = modelDefinitions(native.facts);
+	const known = new Set(models.flatMap(({ features }) => features));
 	for (const accelerator of [native?.facts.tcg, native?.facts.kvm]) {
 		for (const name of accelerator?.hostCpu?.features ?? []) known.add(name);
 		for (const name of Object.keys(accelerator?.hostCpu?.properties ?? {})) known.add(name);
 	}
 	const features = featuresOfFlags(processor.flags, processor.vendor, known);
 	for (const feature of UNSHOWN_FLAGS) features.add(feature);
-	const described = describeCpu({ ...processor, features }, models, true);
-	const own = new Set(models[described?.model ?? ""]?.features.map(toLibvirtFeature));
+	const described = describeCpu({ ...processor, features }, models, { of: "host" });
+	const own = new Set(models.find(({ name }) => name === described?.model)?.features.map(toLibvirtFeature));
 	const shown = described?.features.filter(({ name }) => !UNSHOWN_FLAGS.has(name) && !own.has(name));
 	return described && { ...described, features: shown ?? [] };
 }

@@ -3,6 +3,7 @@
 import { toLibvirtFeature } from "./cpu-features.ts";
 import { CPUID_ORDER } from "./cpuid-order.ts";
 import type { CpuModelFeatures, EmulatorCapabilities } from "./emulator.ts";
+import { isSameProduct, type ModelDefinition, modelDefinitions, type Signature } from "./model-definitions.ts";
 
 /** A CPU by model and the features in which it differs; names are libvirt's. */
 export interface DescribedCpu {
@@ -13,10 +14,8 @@ export interface DescribedCpu {
 }
 
 /** A CPU to be described: what CPUID says of it. Features by QEMU's names. */
-export interface Cpu {
+export interface Cpu extends Signature {
 	readonly vendor: string;
-	readonly family: number;
-	readonly model: number;
 	readonly features: ReadonlySet<string>;
 }
 
@@ -50,22 +49,26 @@ interface Candidate {
 	readonly extra: readonly string[];
 }
 
+/** How models are judged. */
+interface Choice {
+	/** A host's CPU must have all of its model; a guest's may have features of it disabled. */
+	readonly of: "host" | "guest";
+	/** Features that a model needs and this host cannot give. */
+	readonly blockers?: (model: string) => readonly string[];
+}
+
 /**
- * The model that is nearest to `cpu`, and how it differs.
+ * The model that is nearest to `cpu`, and how it differs; of the first such, so `models` are to be the newest first.
  *
- * Of the same maker; of the same family and model number if there is such a one; then with the fewest differences.
- * (libvirt chooses among definitions of its own and weighs a feature to disable more; the CPU described is the same.)
- * `exact` allows none to disable. `blockers` names features that a model needs and this host cannot give.
+ * Of the same maker; of the same product if there is such a one; then with the fewest differences, where features to
+ * disable weigh more the more there are of them.
  */
-export function describeCpu(
-	cpu: Cpu,
-	models: Readonly<Record<string, CpuModelFeatures>>,
-	exact: boolean,
-	blockers: (model: string) => readonly string[] = () => [],
-): DescribedCpu | undefined {
-	const candidates = Object.entries(models)
-		.filter(([name, model]) => GENERIC.has(name) || model.vendor === cpu.vendor)
-		.map(([name, model]) => compare(cpu, name, model, blockers(name)))
+export function describeCpu(cpu: Cpu, models: readonly ModelDefinition[], choice: Choice): DescribedCpu | undefined {
+	const exact = choice.of === "host";
+	const candidates = models
+		.filter((model) => GENERIC.has(model.name) || model.vendor === cpu.vendor)
+		.filter(({ forGuests }) => exact || forGuests)
+		.map((model) => compare(cpu, model, choice.blockers?.(model.name) ?? []))
 		.filter(({ missing }) => !exact || missing.length === 0);
 	const sameProduct = candidates.filter((candidate) => candidate.sameProduct);
 	const [best] = (sameProduct.length > 0 ? sameProduct : candidates).sort(byDifference);
@@ -90,19 +93,30 @@ function placeOf(name: string): number {
 	return place < 0 ? CPUID_ORDER.length : place;
 }
 
-/** Fewest differences first; of equals the one with fewest features to disable. */
-function byDifference(a: Candidate, b: Candidate): number {
-	const difference = a.extra.length + a.missing.length - b.extra.length - b.missing.length;
-	return difference === 0 ? a.missing.length - b.missing.length : difference;
+/** What the first feature to disable weighs; each further one weighs one more. */
+const FIRST_DISABLED = 2;
+
+function weigh({ extra, missing }: Candidate): { readonly all: number; readonly disabled: number } {
+	// Only every other one counts, since libvirt's count has that slip and both must choose the same.
+	const counted = Math.ceil(missing.length / 2);
+	let disabled = 0;
+	for (let index = 0; index < counted; index++) disabled += FIRST_DISABLED + index;
+	return { all: extra.length + missing.length - counted + disabled, disabled };
 }
 
-function compare(cpu: Cpu, name: string, model: CpuModelFeatures, blockers: readonly string[]): Candidate {
+/** Least weight first; of equals the one with less to disable. */
+function byDifference(a: Candidate, b: Candidate): number {
+	const [one, other] = [weigh(a), weigh(b)];
+	return one.all - other.all || one.disabled - other.disabled;
+}
+
+function compare(cpu: Cpu, model: ModelDefinition, blockers: readonly string[]): Candidate {
 	const own = new Set([...model.features, ...blockers]);
 	return {
-		name,
-		sameProduct: !GENERIC.has(name) && model.family === cpu.family && model.model === cpu.model,
-		missing: [...own].filter((feature) => !cpu.features.has(feature) && !INCIDENTAL.has(feature)).sort(),
-		extra: [...cpu.features].filter((feature) => !own.has(feature) && !INCIDENTAL.has(feature)).sort(),
+		name: model.name,
+		sameProduct: isSameProduct(model, cpu),
+		missing: [...own].filter((feature) => !cpu.features.has(feature) && !INCIDENTAL.has(feature)),
+		extra: [...cpu.features].filter((feature) => !own.has(feature) && !INCIDENTAL.has(feature)),
 	};
 }
 
@@ -118,14 +132,14 @@ export function hostModel(
 	migratable: boolean,
 ): DescribedCpu | undefined {
 	const accelerator = emulator.accelerator(domainType);
-	const models = emulator.facts.cpuModels;
 	const host = accelerator?.hostCpu;
-	if (models === undefined || host?.features === undefined) return undefined;
-	const { vendor, family, model } = host.properties;
+	if (emulator.facts.cpuModels === undefined || host?.features === undefined) return undefined;
+	const { vendor, family, model, stepping } = host.properties;
 	const features = host.features.filter((name) => !migratable || host.properties[name] === true);
-	const cpu = { vendor: String(vendor), family: Number(family), model: Number(model), features: new Set(features) };
+	const signature = { family: Number(family), model: Number(model), stepping: Number(stepping) };
+	const cpu = { vendor: String(vendor), ...signature, features: new Set(features) };
 	const known = new Set(accelerator?.cpus.map(({ name }) => name));
-	const candidates = Object.fromEntries(Object.entries(models).filter(([name]) => known.has(name)));
+	const candidates = modelDefinitions(emulator.facts).filter(({ name }) => known.has(name));
 	const blockers = new Map(accelerator?.cpus.map((one) => [one.name, one.blockers]));
-	return describeCpu(cpu, candidates, false, (name) => blockers.get(name) ?? []);
+	return describeCpu(cpu, candidates, { of: "guest", blockers: (name) => blockers.get(name) ?? [] });
 }

@@ -3,6 +3,7 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { CpuDef } from "@virtkit/model/domain/cpu";
 import { featuresOfFlags, toLibvirtFeature, toQemuFeature } from "../capabilities/cpu-features.ts";
+import { modelDefinitions } from "../capabilities/model-definitions.ts";
 import type { DefineContext } from "../devices/entry.ts";
 
 /** libvirt's names of CPU makers by CPUID's word. */
@@ -34,7 +35,7 @@ export function checkCpu(cpu: CpuDef, context: DefineContext): void {
 	const vendor = VENDORS[context.host.processor?.vendor ?? ""];
 	if (cpu.vendor !== undefined && cpu.vendor !== vendor)
 		throw incompatible(`CPU vendor '${cpu.vendor}' is not the host's, which is '${vendor}'`);
-	const model = context.caps.facts.cpuModels?.[cpu.model?.name ?? ""]?.features ?? [];
+	const model = modelDefinitions(context.caps.facts).find(({ name }) => name === cpu.model?.name)?.features ?? [];
 	const dropped = new Set([...names("disable", "forbid", "force", "optional"), ...IGNORED].map(toQemuFeature));
 	const wanted = new Set([...model.filter((name) => !dropped.has(name)).map(toLibvirtFeature), ...names("require")]);
 	const missing = [...wanted].filter((name) => !host.has(name));

@@ -8,7 +8,7 @@ import { isPpc64, isX86 } from "../machine.ts";
 import { checkCpu, hostFeatures } from "./check-cpu.ts";
 
 /** Features that libvirt knows and QEMU must not be told. */
-const HIDDEN_FEATURES = new Set(["cmt", "mbm_total", "mbm_local", "osxsave", "ospke"]);
+const HIDDEN_FEATURES = new Set(["cmt", "mbm_total", "mbm_local", "osxsave", "ospke", "pconfig"]);
 
 /** Features that a model had once and later versions of it lack: they are switched off unless the guest names them. */
 const REMOVED_FEATURES: Readonly<Record<string, readonly string[]>> = {
@@ -61,12 +61,16 @@ function checkMode(cpu: CpuDef, { def, caps, host }: DefineContext): void {
 function nameHostModel(cpu: CpuDef, { caps, def }: DefineContext): void {
 	const described = hostModel(caps, def.type, true);
 	if (!described) throw new VirtError("CONFIG_UNSUPPORTED", "unknown host CPU model");
-	const own = new Map(cpu.feature.map((feature) => [feature.name, feature]));
-	const added = described.features.filter(({ name }) => !own.has(name));
+	const features: CpuDef["feature"] = described.features.map((feature) => ({ ...feature }));
+	for (const own of cpu.feature) {
+		const place = features.findIndex(({ name }) => name === own.name);
+		if (place < 0) features.push(own);
+		else features[place] = own;
+	}
 	cpu.mode = "custom";
 	cpu.match = "exact";
 	cpu.model = { ...cpu.model, name: described.model, fallback: "forbid" };
-	cpu.feature = [...added, ...cpu.feature];
+	cpu.feature = features;
 }
 
 /** An optional feature is there exactly where the host has it. */
