@@ -43,9 +43,8 @@ const externalSource = element({
 
 const backendFields = element({
 	type: attr(oneOf("passthrough", "emulator", "external"), { required: true, doc: "What is behind the module." }),
-	version: attr(oneOf("default", "1.2", "2.0"), {
+	version: attr(oneOf("1.2", "2.0"), {
 		when: is("emulator"),
-		absent: "default",
 		doc: "Version of the specification that is emulated.",
 	}),
 	persistent_state: attr(yesNo, {

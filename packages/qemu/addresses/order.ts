@@ -89,7 +89,16 @@ export const USB_HUBS: { readonly entry?: AddressedEntry; add(def: DomainDef): v
 };
 
 /** Order in which USB devices other than hubs get ports (libvirt's virDomainUSBDeviceDefForeach). */
-export const USB_STEPS: readonly AddressedEntry[] = [hostdev, disk, controller, input, serial, sound, redirdev];
+export const USB_STEPS: readonly AddressedEntry[] = [
+	networkInterface,
+	hostdev,
+	disk,
+	controller,
+	input,
+	serial,
+	sound,
+	redirdev,
+];
 
 /** Order in which ports of virtio-serial controllers are given out. */
 export const VIRTIO_SERIAL_STEPS: readonly AddressedEntry[] = [consoleEntry, channel];

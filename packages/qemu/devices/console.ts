@@ -8,7 +8,7 @@ import { checkChardev } from "./chardev-check.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { refuseDevice } from "./device-rule.ts";
-import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import type { BuildContext, DefineContext, DeviceEntry, DomainStep } from "./entry.ts";
 import { completeSerial } from "./serial.ts";
 
 /** Kinds of serial ports that an operator expects to be the console. */
@@ -65,13 +65,26 @@ const DRIVERS: Partial<Record<ConsoleTarget, string>> = {
 	sclplm: "sclplmconsole",
 };
 
+const driverOf = ({ target: { type = "none" } }: ConsoleDef): string | undefined =>
+	type === "none" ? undefined : DRIVERS[type];
 const isVirtio = ({ target }: ConsoleDef): boolean => target.type === "virtio";
+
+/** Throws CONFIG_UNSUPPORTED for a console that QEMU has not. */
+export const checkConsoles: DomainStep = ({ def, caps }) => {
+	for (const console of def.devices.consoles) {
+		if (isSerialConsole(console)) continue;
+		const driver = driverOf(console);
+		if (driver === undefined) refuseDevice(console, `console type '${console.target.type}' is unknown to QEMU`);
+		if (!isVirtio(console) && !caps.has(driver))
+			refuseDevice(console, `${driver} is not supported by this QEMU binary`);
+	}
+};
 
 /** The properties of a console that is a device, for -device and device_add. */
 export function consoleProps(console: ConsoleDef, { def }: DefineContext): JsonObject {
-	const { alias, target } = console;
+	const { alias } = console;
 	return {
-		driver: target.type === undefined || target.type === "none" ? undefined : DRIVERS[target.type],
+		driver: driverOf(console),
 		...(isVirtio(console) ? addressProps(console, def) : {}),
 		chardev: `char${alias}`,
 		id: alias,
@@ -80,9 +93,6 @@ export function consoleProps(console: ConsoleDef, { def }: DefineContext): JsonO
 
 function buildConsole(console: ConsoleDef, context: BuildContext): void {
 	if (isSerialConsole(console)) return;
-	const props = consoleProps(console, context);
-	if (props.driver === undefined)
-		refuseDevice(console, `console of type '${console.target.type}' is unknown to QEMU`, "INTERNAL_ERROR");
 	if (
 		isVirtio(console) &&
 		console.address &&
@@ -91,7 +101,7 @@ function buildConsole(console: ConsoleDef, context: BuildContext): void {
 	)
 		refuseDevice(console, "a virtio console needs an address of type 'virtio-serial'", "INTERNAL_ERROR");
 	addChardev(console, `char${console.alias}`, context);
-	addDevice(console, props, context);
+	addDevice(console, consoleProps(console, context), context);
 }
 
 export const consoleEntry: DeviceEntry<ConsoleDef> = {

@@ -3,8 +3,8 @@
 import type { GraphicsDef, GraphicsType } from "@virtkit/model/domain/graphics";
 import { hasPort } from "@virtkit/model/domain/graphics-listen";
 import { audioOf, missingAudio } from "./audio.ts";
-import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
-import type { DefineContext, DeviceEntry } from "./entry.ts";
+import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
+import type { DefineContext, DeviceEntry, DomainStep } from "./entry.ts";
 import { buildGraphics } from "./graphics-build.ts";
 
 /** Longest password of VNC (RFC 6143, section 7.2.2). */
@@ -129,6 +129,14 @@ const DRIVER: readonly DeviceRule<GraphicsDef>[] = [
 		}),
 	},
 ];
+
+/** Throws CONFIG_UNSUPPORTED where there are two consoles of a type: QEMU has one at most. */
+export const checkGraphicsToStart: DomainStep = ({ def: { devices } }) => {
+	const types = devices.graphics.map(({ type }) => type);
+	const second = devices.graphics.find(({ type }, index) => types.indexOf(type) < index);
+	if (second)
+		refuseDevice(second, `QEMU has one graphics device of each type at most, and '${second.type}' is there twice`);
+};
 
 /** SPICE without a port, and none to be chosen, listens nowhere. */
 export function completeGraphics({ def }: Pick<DefineContext, "def">): void {

@@ -125,10 +125,14 @@ export const hostInterfaces: DeviceEntry<InterfaceDef> = {
 	build: buildHostInterface,
 };
 
-/** Adds the controllers that SCSI devices of the host are plugged into; all of the model of the last one's. */
+/**
+ * Adds the controllers that SCSI devices of the host are plugged into; all of the model of the last one's.
+ *
+ * Done as the document is read, and once more when devices have their places.
+ */
 export const addHostdevControllers: DomainStep = ({ def }) => {
 	const indexes = def.devices.hostdevs.flatMap(({ type, address }) =>
-		type === "scsi" && address?.type === "drive" ? [address.controller] : [],
+		type === "scsi" && (!address || address.type === "drive") ? [address?.controller ?? 0] : [],
 	);
 	const model = indexes.flatMap((index) => findController(def, "scsi", index)?.model ?? []).at(-1);
 	ensureControllersUpTo(def, "scsi", Math.max(-1, ...indexes), model);

@@ -23,7 +23,7 @@ const VIRTIO_DRIVERS: Partial<Record<InputType, string>> = {
 	passthrough: "virtio-input-host",
 };
 
-const RULES: readonly DeviceRule<InputDef>[] = [
+const COMMON: readonly DeviceRule<InputDef>[] = [
 	{
 		code: "INTERNAL_ERROR",
 		broken: ({ bus, type }) =>
@@ -31,7 +31,14 @@ const RULES: readonly DeviceRule<InputDef>[] = [
 	},
 	{
 		code: "INTERNAL_ERROR",
-		broken: ({ bus }) => (bus === "xen" || bus === "parallels") && `unsupported input bus ${bus}`,
+		broken: ({ bus }) => bus === "xen" && `unsupported input bus ${bus}`,
+	},
+	{
+		broken: ({ type, source }) =>
+			type !== "passthrough" &&
+			type !== "evdev" &&
+			source?.evdev !== undefined &&
+			"a device of the host is only for inputs of type 'passthrough'",
 	},
 	{
 		broken: ({ type, bus }) =>
@@ -44,6 +51,9 @@ const RULES: readonly DeviceRule<InputDef>[] = [
 		broken: ({ model, bus }) =>
 			model !== undefined && bus !== "virtio" && `only bus 'virtio' is supported for input model '${model}'`,
 	},
+];
+
+const DRIVER: readonly DeviceRule<InputDef>[] = [
 	{
 		broken: ({ bus }, { def, caps }) =>
 			bus === "ps2" && !isX86(def) && !caps.has("i8042") && "ps2 is not supported by this QEMU binary",
@@ -120,7 +130,8 @@ export const input: DeviceEntry<InputDef> = {
 	kind: "input",
 	list: ({ devices }) => devices.inputs,
 	alias: (_, index) => `input${index}`,
-	check: (device, context) => checkDeviceRules(RULES, device, context),
+	checkCommon: (device, context) => checkDeviceRules(COMMON, device, context),
+	check: (device, context) => checkDeviceRules(DRIVER, device, context),
 	pci: ({ bus }, context) => (bus === "virtio" ? virtioSlot(context) : undefined),
 	usb: ({ bus }) => bus === "usb",
 	virtio: ({ bus }) => bus === "virtio",

@@ -209,9 +209,9 @@ function checkInterface(net: InterfaceDef, context: DefineContext): void {
 	checkDeviceRules([...ofType, ...DRIVER], net, context);
 }
 
-function pciNeed({ type, model }: InterfaceDef, context: DefineContext): PciNeed | undefined {
+function pciNeed({ type, model, hostKind }: InterfaceDef, context: DefineContext): PciNeed | undefined {
 	const name = model?.type;
-	if (type === "hostdev") return expressSlot(context);
+	if (type === "hostdev") return hostKind === "usb" ? undefined : expressSlot(context);
 	if (name === "usb-net") return undefined;
 	if (isVirtioModel(name)) return virtioSlot(context, name);
 	return name === "e1000e" || !isKnownModel(name) ? expressSlot(context) : conventionalSlot();
@@ -239,6 +239,7 @@ export const networkInterface: DeviceEntry<InterfaceDef> = {
 	complete: completeInterface,
 	check: checkInterface,
 	pci: pciNeed,
+	usb: (net) => isHostInterface(net) && net.hostKind === "usb",
 	spaprVio: ({ model }) => ({ register: SPAPR_VLAN_REGISTER, always: model?.type === "spapr-vlan" }),
 	virtio: isVirtio,
 	build: (net, context) => {

@@ -37,6 +37,20 @@ const SETTINGS = {
 } as const;
 const SETTING_NAMES = Object.keys(SETTINGS) as (keyof typeof SETTINGS)[];
 
+const COMMON: readonly DeviceRule<IommuDef>[] = [
+	{
+		code: "XML_ERROR",
+		broken: ({ model, driver }) =>
+			model !== "intel" &&
+			SETTING_NAMES.some((setting) => driver?.[setting] !== undefined) &&
+			`iommu model '${model}' doesn't support additional attributes`,
+	},
+	{
+		code: "XML_ERROR",
+		broken: ({ model, address }) => model !== "virtio" && address && `iommu model '${model}' can't have address`,
+	},
+];
+
 const RULES: readonly DeviceRule<IommuDef>[] = [
 	{
 		broken: (iommu, context) =>
@@ -60,17 +74,6 @@ const RULES: readonly DeviceRule<IommuDef>[] = [
 				? `iommu: ${given} is not supported with this QEMU binary`
 				: undefined;
 		},
-	},
-	{
-		code: "XML_ERROR",
-		broken: ({ model, driver }) =>
-			model !== "intel" &&
-			SETTING_NAMES.some((setting) => driver?.[setting] !== undefined) &&
-			`iommu model '${model}' doesn't support additional attributes`,
-	},
-	{
-		code: "XML_ERROR",
-		broken: ({ model, address }) => model !== "virtio" && address && `iommu model '${model}' can't have address`,
 	},
 	{
 		broken: ({ driver }, { def }) =>
@@ -109,6 +112,7 @@ export const iommu: DeviceEntry<IommuDef> = {
 	kind: "iommu",
 	list: ({ devices }) => (devices.iommu ? [devices.iommu] : []),
 	alias: () => "iommu0",
+	checkCommon: (device, context) => checkDeviceRules(COMMON, device, context),
 	check: (device, context) => checkDeviceRules(RULES, device, context),
 	pci: ({ model }, context) => (model === "virtio" ? { ...virtioSlot(context), integrated: true } : undefined),
 	build: buildIommu,

@@ -226,12 +226,13 @@ export const memory: DeviceEntry<MemoryDeviceDef> = {
 	list: (def) => def.devices.memories,
 	alias: (module, _, { def }) => `${PREFIXES[module.model]}${aliasNumber(module, def.devices.memories)}`,
 	complete: (module, context) => {
+		// The guest's writes are to reach the file.
+		if (module.model === "virtio-pmem") module.access ??= "shared";
+		if (module.model === "nvdimm" && isPpc64(context.def)) module.uuid ??= context.host.uuid();
 		if (context.fresh && isPpc64(context.def)) alignModule(module, PPC64_STEP);
 	},
-	check: (module, context) => {
-		checkDeviceRules(DRIVER_RULES, module, context);
-		checkDeviceRules(COMMON_RULES, module, context);
-	},
+	checkCommon: (module, context) => checkDeviceRules(COMMON_RULES, module, context),
+	check: (module, context) => checkDeviceRules(DRIVER_RULES, module, context),
 	pci: ({ model }, context) => (model === "virtio-mem" || model === "virtio-pmem" ? virtioSlot(context) : undefined),
 	build: buildMemory,
 };

@@ -2,7 +2,7 @@
 
 import type { PanicDef } from "@virtkit/model/domain/panic";
 import { isMachine, isPpc64, isS390, isX86 } from "../machine.ts";
-import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
+import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
 import type { DefineContext, DeviceEntry, DomainStep } from "./entry.ts";
 
 /** The way of the machine itself. */
@@ -50,6 +50,13 @@ export const addMachinePanic: DomainStep = (context) => {
 	if (!isS390(def) && !(isPpc64(def) && isMachine(def, "pseries"))) return;
 	const own = machineModel(context);
 	if (!def.devices.panics.some(({ model }) => model === undefined || model === own)) def.devices.panics.push({});
+};
+
+/** Throws XML_ERROR for two devices of one model. */
+export const refuseDuplicatePanics: DomainStep = ({ def: { devices } }) => {
+	for (const [index, device] of devices.panics.entries())
+		if (devices.panics.slice(0, index).some(({ model }) => model === device.model))
+			refuseDevice(device, `there are several panic devices of model '${device.model}'`, "XML_ERROR");
 };
 
 export const panic: DeviceEntry<PanicDef> = {

@@ -3,7 +3,7 @@
 import { addDiskControllers, addMachineControllers, assignControllerIndexes } from "../addresses/controllers.ts";
 import { addDefaultAudio, audio } from "./audio.ts";
 import { addSerialControllers, channel, chooseChannelSockets } from "./channel.ts";
-import { consoleEntry, copySerialConsole, linkSerialConsole } from "./console.ts";
+import { checkConsoles, consoleEntry, copySerialConsole, linkSerialConsole } from "./console.ts";
 import { builtControllers, builtSmartcardReaders, completeScsiControllers, controller } from "./controller.ts";
 import { legacyUsb, pciHoles } from "./controller-build.ts";
 import { refuseDuplicateControllers } from "./controller-check.ts";
@@ -13,7 +13,7 @@ import { numberImages } from "./disk-image.ts";
 import { checkDisksToStart, checkImagesToStart } from "./disk-start-check.ts";
 import type { DeviceEntry, DomainStep } from "./entry.ts";
 import { filesystem } from "./filesystem.ts";
-import { completeGraphics, graphics } from "./graphics.ts";
+import { checkGraphicsToStart, completeGraphics, graphics } from "./graphics.ts";
 import { prepareGraphics } from "./graphics-prepare.ts";
 import { addHostdevControllers, hostdev, hostInterfaces } from "./hostdev.ts";
 import { checkHostdevsToStart } from "./hostdev-build.ts";
@@ -26,7 +26,7 @@ import { checkIOThreads } from "./iothread.ts";
 import { addDefaultMemballoon, memballoon } from "./memballoon.ts";
 import { checkMemoryPlugs, memory } from "./memory.ts";
 import { nvram } from "./nvram.ts";
-import { addMachinePanic, panic } from "./panic.ts";
+import { addMachinePanic, panic, refuseDuplicatePanics } from "./panic.ts";
 import { parallel } from "./parallel.ts";
 import { redirdev } from "./redirdev.ts";
 import { rng } from "./rng.ts";
@@ -77,6 +77,7 @@ export const COMPLETED: readonly AnyEntry[] = [
 /** Devices the driver gives a guest that names none (libvirt's qemuDomainDefAddDefaultDevices), before any is completed. */
 export const DEFAULT_DEVICES: readonly DomainStep[] = [
 	({ def }) => assignControllerIndexes(def),
+	addHostdevControllers,
 	addMachineInputs,
 	addMachineControllers,
 	addDefaultMemballoon,
@@ -89,6 +90,7 @@ export const DEFAULT_DEVICES: readonly DomainStep[] = [
 /** Devices that others imply (libvirt's virDomainDefAddImplicitDevices), after all are completed. */
 export const IMPLIED_DEVICES: readonly DomainStep[] = [
 	refuseDuplicateControllers,
+	refuseDuplicatePanics,
 	linkSerialConsole,
 	({ def }) => addDiskControllers(def),
 	addSerialControllers,
@@ -103,7 +105,7 @@ export const IMPLIED_DEVICES: readonly DomainStep[] = [
 export const ADDRESSED: readonly DomainStep[] = [copySerialConsole];
 
 /** Checks that concern devices of several kinds, before each device is checked. */
-export const DOMAIN_CHECKS: readonly DomainStep[] = [checkIOThreads, checkTpms, checkMemoryPlugs];
+export const DOMAIN_CHECKS: readonly DomainStep[] = [checkIOThreads, checkConsoles, checkTpms, checkMemoryPlugs];
 
 /** The same, after each device is checked. */
 export const LAST_CHECKS: readonly DomainStep[] = [checkHostdevs];
@@ -145,7 +147,12 @@ export const BUILT: readonly AnyEntry[] = [
 export const BUILT_LAST: readonly AnyEntry[] = [panic, shmem, vsock];
 
 /** What keeps a guest that may be defined from starting, before anything is made ready (libvirt's qemuProcessStartValidate). */
-export const START_CHECKS: readonly DomainStep[] = [checkDisksToStart, checkHostdevsToStart, checkTpmsToStart];
+export const START_CHECKS: readonly DomainStep[] = [
+	checkDisksToStart,
+	checkGraphicsToStart,
+	checkHostdevsToStart,
+	checkTpmsToStart,
+];
 
 /** Makes devices ready for a start, once they have their ids: ports, sockets, secrets, storage nodes. */
 export const PREPARED: readonly DomainStep[] = [

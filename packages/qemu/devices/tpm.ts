@@ -154,7 +154,8 @@ function buildTpm(device: TpmDef, context: BuildContext): void {
 export const checkTpmsToStart: DomainStep = ({ def }) => {
 	for (const device of def.devices.tpms) {
 		const path = devicePath(device);
-		if (device.backend.type === "passthrough" && !existsSync(path))
+		const isOpened = device.backend.type === "passthrough" && device.model !== "spapr-tpm-proxy";
+		if (isOpened && !existsSync(path))
 			throw new VirtError("SYSTEM_ERROR", `Could not open TPM device ${path}: No such file or directory`);
 	}
 };

@@ -17,8 +17,14 @@ const RULES: readonly DeviceRule<VsockDef>[] = [
 	{
 		broken: (_, { caps }) => !caps.has("vhost-vsock-device") && "vsock device is not supported with this QEMU binary",
 	},
+];
+
+const COMMON: readonly DeviceRule<VsockDef>[] = [
 	{
-		broken: ({ cid }) => cid?.address !== undefined && cid.address < FIRST_CID && "guest CIDs must be >= 3",
+		broken: ({ cid }) =>
+			cid?.address !== undefined &&
+			cid.address < FIRST_CID &&
+			`the guest's address (CID) must be ${FIRST_CID} at least`,
 	},
 ];
 
@@ -28,7 +34,7 @@ export function vsockProps(vsock: VsockDef, vhostfd: string, context: DefineCont
 		driver: virtioDriver("vhost-vsock", vsock, context, vsock.model),
 		...virtioProps(vsock.driver),
 		id: vsock.alias,
-		"guest-cid": vsock.cid?.address ?? FIRST_CID,
+		"guest-cid": vsock.cid?.address ?? 0,
 		vhostfd,
 		...addressProps(vsock, context.def),
 	};
@@ -45,7 +51,10 @@ export const vsock: DeviceEntry<VsockDef> = {
 	alias: () => "vsock0",
 	complete: (device) => {
 		device.model ??= "virtio";
+		device.cid ??= {};
+		device.cid.auto ??= device.cid.address === undefined;
 	},
+	checkCommon: (device, context) => checkDeviceRules(COMMON, device, context),
 	check: (device, context) => checkDeviceRules(RULES, device, context),
 	pci: ({ model }, context) => virtioSlot(context, model),
 	virtio: (_, bus) => bus === "ccw",
