@@ -1,7 +1,5 @@
 // Sets of small numbers in libvirt's spelling, such as CPU sets: 0-3,^2,8.
 
-import type { Codec } from "./codec.ts";
-
 const PART = /^(\^?)(\d+)(?:-(\d+))?$/;
 
 /** The sorted numbers of `0-3,^2,8`; undefined when the text is not such a set. */
@@ -29,11 +27,3 @@ export function formatNumberSet(members: readonly number[]): string {
 	}
 	return ranges.join(",");
 }
-
-/** A set of numbers such as a CPU set. */
-export const numberSet: Codec<number[]> = {
-	parse: parseNumberSet,
-	format: formatNumberSet,
-	allowed: "a set of numbers such as 0-3,^2,8",
-	json: { type: "array", items: { type: "integer", minimum: 0 } },
-};

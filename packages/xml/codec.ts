@@ -13,9 +13,6 @@ export interface Codec<T> {
 	readonly json: JsonSchema;
 }
 
-/** The type of a codec's values. */
-export type CodecValue<C> = C extends Codec<infer T> ? T : never;
-
 const INTEGER = /^\s*[+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+)\s*$/;
 
 /** A decimal, octal (leading 0) or hexadecimal (0x) integer as C's strtol with base 0 reads it; undefined if it is none. */

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import type { ErrorCode } from "@virtkit/base/errors";
-import { FieldCoverage } from "@virtkit/xml/coverage";
+import { FieldCoverage } from "@virtkit/testing/field-coverage";
 import type { Schema } from "@virtkit/xml/schema";
 import { type DomainDef, domain, formatDomain, parseDomain } from "./domain.ts";
 

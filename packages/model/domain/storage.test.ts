@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { FieldCoverage } from "@virtkit/xml/coverage";
+import { FieldCoverage } from "@virtkit/testing/field-coverage";
 import { formatElement } from "@virtkit/xml/format";
 import { parseXml } from "@virtkit/xml/parse";
 import { readElement } from "@virtkit/xml/read";

@@ -5,9 +5,6 @@ import { documentError } from "@virtkit/xml/read";
 import { attr, element, type Infer, text } from "@virtkit/xml/schema";
 import { numberSetCode, someNumbers } from "./number-sets.ts";
 
-/** Largest number of virtual CPUs that a definition may name. */
-export const MAX_VCPUS = 16384;
-
 export const vcpu = element(
 	{
 		placement: attr(oneOf("static", "auto"), { doc: "Whether host CPUs are chosen by `cpuset` or by asking numad." }),

@@ -11,16 +11,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
 import { managedSaveFile, restoreManagedSave } from "../save/managed-save.ts";
 import { startRun } from "./start.ts";
-
-/** virDomainCreateFlags. */
-export const START_FLAG = {
-	paused: 1,
-	autodestroy: 2,
-	bypassCache: 4,
-	forceBoot: 8,
-	validate: 16,
-	resetNvram: 32,
-} as const;
+import { START_FLAG } from "./start-flags.ts";
 
 /** Starts a domain that does not run, from its managed save where it has one. */
 export async function startDomain(

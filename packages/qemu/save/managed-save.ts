@@ -8,7 +8,7 @@ import type { CallContext } from "@virtkit/core/domain-operations";
 import { systemError } from "@virtkit/host/system-error";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
-import { START_FLAG } from "../lifecycle/start-operations.ts";
+import { START_FLAG } from "../lifecycle/start-flags.ts";
 import { readDefinition } from "./image-definition.ts";
 import { isUnfinishedImage, openImage } from "./image-file.ts";
 import { dropFromCache } from "./page-cache.ts";

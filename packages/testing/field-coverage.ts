@@ -1,7 +1,7 @@
 // Which declared fields documents exercise: what the test counts that wants every attribute used by some fixture.
 
-import type { Fields, Schema } from "./schema.ts";
-import { type DeclaredField, declaredFields } from "./walk.ts";
+import type { Fields, Schema } from "@virtkit/xml/schema";
+import { type DeclaredField, declaredFields } from "@virtkit/xml/walk";
 
 /** Collects what documents exercise; `onField` goes into the context they are read with. */
 export class FieldCoverage {
