@@ -69,7 +69,11 @@ test("a guest of q35 with TCG gets q35's devices and TCG's CPUs", () => {
 
 test("a guest of i440fx has its IDE, and no more virtual CPUs than the machine and the kernel allow", () => {
 	const kvm = { cpus: [], hyperv: ["vendor-id", "spinlocks", "no-such"] };
-	const document = answer({ virtType: "kvm", machine: "pc" }, { kvmMaxVcpus: 17, vfio: true }, { kvm });
+	const document = answer(
+		{ virtType: "kvm", machine: "pc" },
+		{ kvmMaxVcpus: 17, vfio: true },
+		{ kvm, kvmRefusal: undefined },
+	);
 	assert.equal(valuesOf(at(document, "devices", "disk"), "bus")?.[0], "ide");
 	assert.equal(at(document, "vcpu").attributes["max"], "17");
 	assert.equal(modeOf(document, "host-passthrough")?.attributes["supported"], "yes");
@@ -132,7 +136,14 @@ test("a request that contradicts the emulator is refused with libvirt's words", 
 		[{ virtType: "kvm" }, `the accel 'kvm' is not supported by '${QEMU}' on this host`],
 	];
 	for (const [request, detail] of refusals)
-		assert.throws(() => answer(request, {}, { kvm: undefined }), { code: "INVALID_ARG", detail });
+		assert.throws(() => answer(request, {}, { kvm: undefined, kvmRefusal: undefined }), {
+			code: "INVALID_ARG",
+			detail,
+		});
+	assert.throws(() => answer({ virtType: "kvm" }, {}, { kvm: { cpus: [] }, kvmRefusal: "a test guest got stuck" }), {
+		code: "INVALID_ARG",
+		detail: `the accel 'kvm' is not supported by '${QEMU}' on this host: a test guest got stuck`,
+	});
 	assert.equal(textOf(at(answer({ arch: "i686" }), "arch")), "i686");
 });
 

@@ -101,11 +101,7 @@ function settle(emulator: EmulatorCapabilities, request: DomainCapabilityRequest
 	const usual = facts.kvm && facts.kvmRefusal === undefined ? "kvm" : "qemu";
 	const virtType = request.virtType ?? usual;
 	if (virtType !== "kvm" && virtType !== "qemu") throw new VirtError("INVALID_ARG", `unknown virttype: ${virtType}`);
-	if (emulator.accelerator(virtType) === undefined)
-		throw new VirtError(
-			"INVALID_ARG",
-			`the accel '${virtType === "kvm" ? "kvm" : "tcg"}' is not supported by '${emulator.binary}' on this host`,
-		);
+	checkSupport(emulator, virtType);
 	const machine = request.machine === undefined ? preferredMachine(emulator) : emulator.machine(request.machine);
 	if (machine === undefined)
 		throw new VirtError(
@@ -113,6 +109,15 @@ function settle(emulator: EmulatorCapabilities, request: DomainCapabilityRequest
 			`the machine '${request.machine}' is not supported by emulator '${emulator.binary}'`,
 		);
 	return { emulator, host, arch, machine, virtType };
+}
+
+/** Throws INVALID_ARG, with the reason where one is known, unless guests of this type can be started. */
+function checkSupport(emulator: EmulatorCapabilities, virtType: "kvm" | "qemu"): void {
+	const reason = virtType === "kvm" ? emulator.facts.kvmRefusal : undefined;
+	if (emulator.accelerator(virtType) !== undefined && reason === undefined) return;
+	const accelerator = virtType === "kvm" ? "kvm" : "tcg";
+	const refusal = `the accel '${accelerator}' is not supported by '${emulator.binary}' on this host`;
+	throw new VirtError("INVALID_ARG", reason === undefined ? refusal : `${refusal}: ${reason}`);
 }
 
 /** Architectures whose emulators run each other's guests. */
