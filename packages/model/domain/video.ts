@@ -55,7 +55,7 @@ const model = element({
 	vram: memory("KiB of video memory."),
 	vram64: memory("KiB of the secondary bar that needs 64 bits (qxl)."),
 	vgamem: memory("KiB of the VGA frame buffer (qxl)."),
-	heads: attr(uint, { absent: 0, code: "INTERNAL_ERROR", doc: "Screens." }),
+	heads: attr(uint, { default: 1, show: (self) => Boolean(self.heads), code: "INTERNAL_ERROR", doc: "Screens." }),
 	primary: attr(
 		{ ...yesNo, parse: (text) => text === "yes" },
 		{ absent: false, doc: "Whether the firmware and the first console use it." },

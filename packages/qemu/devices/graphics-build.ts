@@ -26,7 +26,7 @@ function firstListen({ listens: [first] }: { readonly listens: readonly ListenDe
 function formatVnc(device: VncDef, context: BuildContext): string {
 	const { def, dryRun, settings, command } = context;
 	const listen = firstListen(device);
-	const port = dryRun && device.port <= 0 ? DRY_RUN_PORT.vnc : device.port;
+	const port = dryRun && device.autoport ? DRY_RUN_PORT.vnc : device.port;
 	const options: string[] = [];
 	if (listen.type === "socket") options.push(`vnc=unix:${escapeCommas(listen.socket ?? "")}`);
 	else if (listen.type === "none") options.push("none");

@@ -69,6 +69,6 @@ export const panic: DeviceEntry<PanicDef> = {
 	check: (device, context) => checkDeviceRules(RULES, device, context),
 	build: ({ model, address }, { command }) => {
 		if (model !== "isa") return;
-		command.addDevice({ driver: "pvpanic", ioport: address?.type === "isa" ? address.iobase : undefined });
+		command.addDevice({ driver: "pvpanic", ioport: address?.type === "isa" ? (address.iobase ?? 0) : undefined });
 	},
 };

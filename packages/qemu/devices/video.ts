@@ -63,7 +63,6 @@ function complete({ model }: VideoDef, context: DefineContext): void {
 	}
 	const vram = powerOfTwo(model.vram ?? row?.vram ?? 0);
 	if (vram > 0) model.vram = vram;
-	if (model.type !== "none") model.heads ??= 1;
 }
 
 const RULES: readonly DeviceRule<VideoDef>[] = [
@@ -186,11 +185,11 @@ function isLone(type: VideoDef["model"]["type"]): boolean {
 /** Gives guests with a display a card, and marks the first one as the firmware's. */
 export const settleVideos: DomainStep = (context) => {
 	const { videos, graphics } = context.def.devices;
-	if (videos.length === 0 && graphics.length > 0) videos.push({ model: { type: "default" } });
+	if (videos.length === 0 && graphics.length > 0) videos.push({ model: { type: "default", heads: 1 } });
 	const [first] = videos;
 	if (!first) return;
 	if (first.model.type === "none") {
-		first.model = { type: "none" };
+		first.model = { type: "none", heads: 0 };
 		delete first.driver;
 		delete first.address;
 	} else {
