@@ -73,6 +73,7 @@ export function parseInvocation(argv: readonly string[], uri: string): Invocatio
 			if (!word.startsWith("--") && attached !== undefined) words.unshift(`-${attached}`);
 		} else throw new CommandError(`unsupported option '${word}'. See --help.`);
 	}
+	takeOutput(words, values);
 	if (values.output !== "table" && values.output !== "json")
 		throw new CommandError(`--output takes table or json, not '${values.output}'`);
 	const { readOnly, quiet, timing, help, version } = switches;
@@ -82,6 +83,21 @@ export function parseInvocation(argv: readonly string[], uri: string): Invocatio
 		help,
 		version,
 	};
+}
+
+/** `--output` may also stand among the command's own words, up to `--`. */
+function takeOutput(words: string[], values: { output: string }): void {
+	const end = words.includes("--") ? words.indexOf("--") : words.length;
+	const at = words.findIndex(
+		(word, index) => index > 0 && index < end && (word === "--output" || word.startsWith("--output=")),
+	);
+	if (at === -1) return;
+	const [word = "", next] = words.slice(at, at + 2);
+	const [, attached] = splitAt(word, "=");
+	const value = attached ?? next;
+	if (value === undefined) throw new CommandError("option '--output' requires an argument");
+	values.output = value;
+	words.splice(at, attached === undefined ? 2 : 1);
 }
 
 function splitAt(word: string, separator: string): [string, string | undefined] {
