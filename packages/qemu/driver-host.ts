@@ -44,6 +44,8 @@ export interface DriverHost {
 	readonly smbios?: SmbiosDef;
 	/** The host's first security system (`selinux`, `apparmor`); `none` where absent. */
 	readonly securityModel?: string;
+	/** How fast the time stamp counter runs (Hz), and whether guests can be given another; undefined where KVM does not say. */
+	readonly tsc?: { readonly frequency: number; readonly scaling: boolean } | undefined;
 	/** Versions of TPM that the host emulates for guests; absent where it emulates none. */
 	readonly swtpm?: readonly string[];
 	/** The value of the secret that a definition names by UUID or usage; undefined where there is none. */

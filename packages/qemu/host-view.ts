@@ -10,6 +10,7 @@ import type { CpuExpansion, EmulatorCapabilities } from "./capabilities/emulator
 import { defaultEmulator } from "./capabilities/emulators.ts";
 import type { HostProcessor } from "./capabilities/host-facts.ts";
 import { parseProcessor } from "./capabilities/host-reader.ts";
+import { type KvmDevice, readKvmDevice } from "./capabilities/kvm-device.ts";
 import { type FirmwareDescriptor, parseFirmwareDescriptor } from "./defaults/firmware-descriptor.ts";
 import type { DriverHost } from "./driver-host.ts";
 import type { DriverPaths } from "./paths.ts";
@@ -42,6 +43,7 @@ export class HostView implements DriverHost {
 	#processor: HostProcessor | undefined;
 	#numaNodes: readonly number[] | undefined;
 	#cpus: number | undefined;
+	#kvm: { readonly device: KvmDevice | undefined } | undefined;
 	#hugepages: DriverHost["hugepages"] | undefined;
 
 	constructor(paths: DriverPaths, settings: DriverSettings, capabilities: CapabilityCache) {
@@ -100,6 +102,11 @@ export class HostView implements DriverHost {
 	get processor(): HostProcessor {
 		this.#processor ??= parseProcessor(readText("/proc/cpuinfo"));
 		return this.#processor;
+	}
+
+	get tsc(): KvmDevice["tsc"] {
+		this.#kvm ??= { device: readKvmDevice() };
+		return this.#kvm.device?.tsc;
 	}
 
 	get numaNodes(): readonly number[] {

@@ -128,13 +128,14 @@ export function memoryBackend(context: BuildContext, piece: MemoryPiece): Memory
 	const source = def.memoryBacking?.source?.type;
 	const pages = choosePages(context, piece);
 	const type = backendType(piece, source, pages.kib, access);
+	const properties = type === "file" ? fileProperties(context, piece, pages.kib, discard) : {};
 	const { nodes, policy } = nodePolicy(context, piece);
 	const share = access === undefined ? undefined : access === "shared";
 	const object: JsonObject = {
 		"qom-type": `memory-backend-${type}`,
 		id: piece.id,
 		...(type === "memfd" ? { ...(pages.kib ? { hugetlb: true, hugetlbsize: pages.kib * 1024 } : {}), share } : {}),
-		...(type === "file" ? { ...fileProperties(context, piece, pages.kib, discard), share } : {}),
+		...(type === "file" ? { ...properties, share } : {}),
 		...canonicalPath(context, piece, type),
 		...preallocation(context, piece, pages.kib),
 		size: piece.kib * 1024,

@@ -2,7 +2,8 @@
 
 import { join } from "node:path";
 import type { DomainDef } from "@virtkit/model/domain/domain";
-import { networkInterface } from "@virtkit/model/domain/interface";
+import type { HostdevDef } from "@virtkit/model/domain/hostdev";
+import { type InterfaceDef, networkInterface } from "@virtkit/model/domain/interface";
 import { xmlElement } from "@virtkit/xml/node";
 import { readElement } from "@virtkit/xml/read";
 import { bootIndexesOf } from "../defaults/boot-index.ts";
@@ -18,6 +19,8 @@ import { prepareDomain } from "./prepare.ts";
 
 /** Interfaces as a shell can start them: with a script of the user's, since nobody connects them to the host's network. */
 function exportInterfaces({ devices }: DomainDef): void {
+	// Those that are devices of the host need no network.
+	devices.hostdevs.unshift(...devices.interfaces.flatMap((net) => asHostDevice(net) ?? []));
 	devices.interfaces = devices.interfaces.map(({ mac, model, script }) =>
 		Object.assign(readElement(networkInterface, xmlElement("interface", { type: "ethernet" })), {
 			...(mac && { mac }),
@@ -25,6 +28,13 @@ function exportInterfaces({ devices }: DomainDef): void {
 			...(script && { script }),
 		}),
 	);
+}
+
+/** Its own address is that of the interface that takes its place. */
+function asHostDevice({ pci, managed, hostDriver, teaming, rom }: InterfaceDef): HostdevDef | undefined {
+	if (!pci) return undefined;
+	const device = { mode: "subsystem", type: "pci", pci, driver: hostDriver, teaming, rom } as const;
+	return { ...device, managed: managed ?? false, ip: [], route: [] };
 }
 
 /** The shell text that would start `def`, which must be complete; `def` is prepared in place. Throws VirtError as a start would. */

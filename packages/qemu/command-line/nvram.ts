@@ -2,6 +2,7 @@
 
 import { storageProps } from "../devices/block-storage.ts";
 import type { DiskImage } from "../devices/disk-image.ts";
+import { imageSecrets } from "../devices/disk-secrets.ts";
 import type { BuildContext } from "../devices/entry.ts";
 
 /** Appends the block device `node` that holds the variables. */
@@ -20,5 +21,6 @@ export function buildNvramStorage(context: BuildContext, node: string): void {
 		options: {},
 		backing: undefined,
 	};
+	for (const object of imageSecrets(image, context)) command.addJson("-object", object);
 	command.addJson("-blockdev", { ...storageProps(image, context), "node-name": node });
 }

@@ -203,8 +203,9 @@ export function buildHostInterface(net: InterfaceDef, context: BuildContext): vo
 }
 
 /** Throws where the host has none of what its devices are served with. */
-export const checkHostdevsToStart: DomainStep = ({ def }) => {
-	const { hostdevs } = def.devices;
+export const checkHostdevsToStart: DomainStep = (context) => {
+	const { hostdevs } = context.def.devices;
+	for (const { scsi } of hostdevs) if (scsi?.auth) lookupSecret(scsi.auth.secret, "iscsi", context);
 	for (const { scsi } of hostdevs) if (scsi && scsi.protocol !== "iscsi") genericDevice(scsi);
 	if (!hostdevs.some(({ scsiHost }) => scsiHost)) return;
 	if (!existsSync(VHOST_SCSI))

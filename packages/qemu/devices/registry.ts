@@ -36,6 +36,7 @@ import { addSmartcardReaders, smartcard } from "./smartcard.ts";
 import { sound } from "./sound.ts";
 import { checkTpms, checkTpmsToStart, tpm } from "./tpm.ts";
 import { settleVideos, video } from "./video.ts";
+import { checkVideosToStart } from "./video-start-check.ts";
 import { vsock } from "./vsock.ts";
 import { watchdog } from "./watchdog.ts";
 
@@ -147,17 +148,15 @@ export const BUILT: readonly AnyEntry[] = [
 export const BUILT_LAST: readonly AnyEntry[] = [panic, shmem, vsock];
 
 /** What keeps a guest that may be defined from starting, before anything is made ready (libvirt's qemuProcessStartValidate). */
-export const START_CHECKS: readonly DomainStep[] = [
-	checkDisksToStart,
-	checkGraphicsToStart,
-	checkHostdevsToStart,
-	checkTpmsToStart,
-];
+export const START_CHECKS: readonly DomainStep[] = [checkDisksToStart, checkGraphicsToStart];
 
 /** Makes devices ready for a start, once they have their ids: ports, sockets, secrets, storage nodes. */
 export const PREPARED: readonly DomainStep[] = [
 	copySerialConsole,
 	checkImagesToStart,
+	checkHostdevsToStart,
+	checkTpmsToStart,
+	checkVideosToStart,
 	({ def }) => numberImages(def),
 	prepareGraphics,
 	chooseChannelSockets,

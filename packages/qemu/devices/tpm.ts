@@ -143,7 +143,9 @@ function buildTpm(device: TpmDef, context: BuildContext): void {
 	if (model !== "spapr-tpm-proxy") {
 		if (backend.type !== "passthrough") {
 			const path = backend.type === "external" ? backend.source?.path : emulatorSocket(context);
-			addChardev({ type: "unix", source: { mode: "connect", path, seclabels: [] }, endpoints: [] }, CHARDEV, context);
+			// Where nothing starts, the driver's own emulator has no socket.
+			const type = backend.type === "emulator" && context.dryRun ? "null" : "unix";
+			addChardev({ type, source: { mode: "connect", path, seclabels: [] }, endpoints: [] }, CHARDEV, context);
 		}
 		context.command.add("-tpmdev", formatBackend(device));
 	}
