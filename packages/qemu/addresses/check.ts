@@ -1,6 +1,7 @@
 // What holds of any device's address: which machines have such buses, and which devices such options.
 
 import { VirtError } from "@virtkit/base/errors";
+import type { PciAddress } from "@virtkit/model/domain/address";
 import type { DeviceInfo } from "@virtkit/model/domain/device-common";
 import type { DiskDef } from "@virtkit/model/domain/disk";
 import type { DefineContext } from "../devices/entry.ts";
@@ -35,8 +36,8 @@ export function checkAddress(device: DeviceInfo & Rom, entry: AnyEntry, context:
 		refuse("ROM tuning is only supported for PCI devices");
 }
 
-function checkZpci(zpci: { readonly uid?: number | undefined } | undefined, { caps }: DefineContext): void {
-	if (!zpci) return;
+function checkZpci(zpci: PciAddress["zpci"], { caps }: DefineContext): void {
+	if (zpci?.uid === undefined && zpci?.fid === undefined) return;
 	if (!caps.has("zpci")) refuse("This QEMU binary doesn't support zPCI");
 	const { uid } = zpci;
 	if (uid !== undefined && (uid === 0 || uid > MAX_UID))

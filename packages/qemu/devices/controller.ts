@@ -21,7 +21,8 @@ const XHCI_MAX_PORTS = 15;
 
 function completeController(controller: ControllerDef, context: DefineContext): void {
 	COMPLETE[controller.type]?.(controller, context);
-	if (controller.driver?.iothread !== undefined && !VIRTIO_SCSI.has(controller.model))
+	const isVirtioScsi = controller.type === "scsi" && VIRTIO_SCSI.has(controller.model);
+	if (controller.driver?.iothread !== undefined && !isVirtioScsi)
 		throw new VirtError("XML_ERROR", "'iothread' attribute only supported for virtio scsi controllers");
 }
 

@@ -22,8 +22,10 @@ export interface ImageParts {
 /** The parts of one image. Throws NO_SECRET where a secret it needs cannot be had. */
 export function imageParts(image: DiskImage, context: SecretContext): ImageParts {
 	const objects = imageObjects(image, context);
+	// The format first: of several faults, it is the format's that is told.
+	const format = formatProps(image);
 	const slice = sliceProps(image);
-	return { objects, nodes: [storageProps(image, context), ...(slice ? [slice] : []), formatProps(image)] };
+	return { objects, nodes: [storageProps(image, context), ...(slice ? [slice] : []), format] };
 }
 
 /** Objects that the image's layers refer to: reservations helper, secrets, certificates. */

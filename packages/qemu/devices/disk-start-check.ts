@@ -43,11 +43,7 @@ const hasTls: ReadonlySet<StorageProtocol | undefined> = new Set<StorageProtocol
  * pools, secrets that are nowhere, TLS where the protocol has none, descriptors that nobody handed over.
  */
 export function checkImagesToStart(context: DefineContext): void {
-	const { disks } = context.def.devices;
-	const volume = disks.flatMap(imageChain).find(({ type }) => type === "volume");
-	// There are no storage pools yet, so none has that name.
-	if (volume) throw new VirtError("NO_STORAGE_POOL", `no storage pool with matching name '${volume.source.pool}'`);
-	for (const disk of disks) {
+	for (const disk of context.def.devices.disks.toReversed()) {
 		if (disk.type === "vhostuser") continue;
 		for (const image of disk.target.bus === "sd" ? [topImage(disk)] : imageChain(disk)) checkImage(image, context);
 	}
@@ -55,6 +51,9 @@ export function checkImagesToStart(context: DefineContext): void {
 
 function checkImage(image: DiskImage, context: DefineContext): void {
 	const { source } = image;
+	// There are no storage pools yet, so none has that name.
+	if (image.type === "volume")
+		throw new VirtError("NO_STORAGE_POOL", `no storage pool with matching name '${source.pool}'`);
 	checkImageSecrets(image, context);
 	if (source.tls === true && !hasTls.has(source.protocol))
 		throw new VirtError("CONFIG_UNSUPPORTED", `TLS transport is not supported for disk protocol '${source.protocol}'`);
