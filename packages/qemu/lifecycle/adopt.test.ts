@@ -53,7 +53,9 @@ test("guests outlive a daemon that is killed, and are taken over with their stat
 	await driver.run({ do: "destroy", name: "stored" });
 	assert.deepEqual(driver.events, [
 		"transient: resumed unpaused",
+		"transient: shutdown host",
 		"transient: stopped destroyed",
+		"stored: shutdown host",
 		"stored: stopped destroyed",
 	]);
 	assert.deepEqual(own.guests(), []);

@@ -108,7 +108,7 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	await launch(driver, run, { context, masterKey, descriptors, extend: request.incoming?.extend });
 	connectMonitor(driver, domain, run);
 	// QEMU boots; all that needs only its process is done meanwhile.
-	await Promise.all([
+	await allOf([
 		setUp(run),
 		enterGroup(driver, run, domain.name).then(() => tuneEmulator(driver, run)),
 		saveStatusNow(domain, run),
@@ -116,6 +116,11 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	await tuneThreads(driver, run);
 	await request.incoming?.load(run);
 	await letGo(driver, domain, run, request);
+}
+
+/** Waits for all of it, also where one fails: nothing may still be at work when the start is taken back. */
+async function allOf(work: readonly Promise<void>[]): Promise<void> {
+	for (const result of await Promise.allSettled(work)) if (result.status === "rejected") throw result.reason;
 }
 
 /** The guest runs, or stands still because that was asked for. */

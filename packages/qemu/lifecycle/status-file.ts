@@ -1,24 +1,37 @@
 // Keeps a running guest's status file in step with it: written before anything of the guest exists, removed after everything is gone.
 
 import { unlinkSync } from "node:fs";
+import type { DomainState } from "@virtkit/core/domain-state";
 import { writeFileAtomically, writeFileAtomicallySync } from "@virtkit/host/atomic-file";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import { formatStatus, statusOf } from "../domain/status.ts";
 import type { Driver } from "../driver-context.ts";
 
-/** Writes of one run that are under way or wanted. */
-interface Writing {
+/** The writes of one run, which follow each other. */
+interface Writes {
+	/** Settles when the last one is done, well or not. */
+	last: Promise<void>;
+	/** One is to come that nobody waits for; until it begins, further wishes are one with it. */
 	wanted: boolean;
-	current: Promise<void>;
+	/** The file is removed, or about to be. */
+	over: boolean;
 }
 
-const WRITING = new WeakMap<Run, Writing>();
+const WRITES = new WeakMap<Run, Writes>();
+
+function writesOf(run: Run): Writes {
+	const known = WRITES.get(run);
+	if (known) return known;
+	const made: Writes = { last: Promise.resolve(), wanted: false, over: false };
+	WRITES.set(run, made);
+	return made;
+}
 
 /** Makes the status file of a run that begins; nothing else of it may exist before. */
 export function createStatusFile(domain: QemuDomain, run: Run): void {
 	writeFileAtomicallySync(run.statusFile, formatStatus(statusOf(domain, run, false)));
-	run.resources.defer("the status file", () => removeStatusFile(run));
+	adoptStatusFile(run);
 }
 
 /** Takes over the status file of a run that a former daemon began. */
@@ -27,9 +40,9 @@ export function adoptStatusFile(run: Run): void {
 }
 
 async function removeStatusFile(run: Run): Promise<void> {
-	const writing = WRITING.get(run);
-	if (writing) writing.wanted = false;
-	await writing?.current;
+	const writes = writesOf(run);
+	writes.over = true;
+	await writes.last;
 	try {
 		unlinkSync(run.statusFile);
 	} catch (error) {
@@ -38,36 +51,31 @@ async function removeStatusFile(run: Run): Promise<void> {
 }
 
 /** Writes the run's status as it is now, before it returns; or as it is about to be, where `state` says so. */
-export async function saveStatusNow(domain: QemuDomain, run: Run, state = domain.state): Promise<void> {
-	const writing = WRITING.get(run);
-	if (writing) writing.wanted = false;
-	await writing?.current;
-	await writeFileAtomically(run.statusFile, formatStatus({ ...statusOf(domain, run, true), ...state }));
+export function saveStatusNow(domain: QemuDomain, run: Run, state?: DomainState): Promise<void> {
+	return enqueue(run, () => formatStatus({ ...statusOf(domain, run, true), ...(state ?? domain.state) }));
 }
 
 /** Has the run's status written soon; several wishes become one write. */
 export function saveStatus(driver: Driver, domain: QemuDomain): void {
 	const { run } = domain;
-	if (run === undefined || run.phase === "ending" || run.phase === "ended") return;
-	const known = WRITING.get(run);
-	if (known) {
-		known.wanted = true;
-		return;
-	}
-	const writing: Writing = { wanted: true, current: Promise.resolve() };
-	WRITING.set(run, writing);
-	writing.current = writeWhileWanted(driver, domain, run, writing).finally(() => WRITING.delete(run));
+	if (run === undefined) return;
+	const writes = writesOf(run);
+	if (writes.wanted || writes.over) return;
+	writes.wanted = true;
+	// A turn later, so that all changes of this one are in it.
+	setImmediate(() => {
+		enqueue(run, () => {
+			writes.wanted = false;
+			return formatStatus(statusOf(domain, run, true));
+		}).catch((error) => driver.log.error(`cannot save the status of '${domain.name}'`, { error }));
+	});
 }
 
-async function writeWhileWanted(driver: Driver, domain: QemuDomain, run: Run, writing: Writing): Promise<void> {
-	// A turn later, so that all changes of this one are in it.
-	await new Promise<void>((resolve) => setImmediate(resolve));
-	while (writing.wanted && domain.run === run) {
-		writing.wanted = false;
-		try {
-			await writeFileAtomically(run.statusFile, formatStatus(statusOf(domain, run, true)));
-		} catch (error) {
-			driver.log.error(`cannot save the status of '${domain.name}'`, { error });
-		}
-	}
+function enqueue(run: Run, text: () => string): Promise<void> {
+	const writes = writesOf(run);
+	const write = writes.last.then(async () => {
+		if (!writes.over) await writeFileAtomically(run.statusFile, text());
+	});
+	writes.last = write.catch(() => undefined);
+	return write;
 }
