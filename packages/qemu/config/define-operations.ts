@@ -121,16 +121,12 @@ async function rename(driver: Driver, domain: QemuDomain, name: string): Promise
 	// The new name is taken from here on, so that nobody else gets it while the file is being written.
 	driver.domains.rename(domain, name);
 	try {
-		await driver.store.save(definition);
-		for (const kind of ["always", "once"] as const)
-			if (startsWithHost(domain, kind)) driver.store.setAutostart(name, kind, true);
+		await driver.store.rename(old.name, definition);
 	} catch (error) {
 		driver.domains.rename(domain, old.name);
-		await driver.store.remove(name).catch(() => undefined);
 		throw error;
 	}
 	domain.setConfig(definition);
-	await driver.store.remove(old.name);
 	rmSync(logFileOf(driver, old.name), { force: true });
 	driver.lifecycle(old, { event: "undefined", detail: "renamed" });
 	driver.lifecycle(domain.ref, { event: "defined", detail: "renamed" });
@@ -140,18 +136,16 @@ function refuseRename(driver: Driver, domain: QemuDomain, name: string): void {
 	if (!domain.persistent) throw new VirtError("OPERATION_INVALID", "cannot rename a transient domain");
 	if (existsSync(managedSaveFile(driver, domain.name)))
 		throw new VirtError("OPERATION_INVALID", "domain with a managed saved state can't be renamed");
-	if (name === domain.name) throw new VirtError("OPERATION_INVALID", "Can't rename domain to itself");
+	if (name === domain.name)
+		throw new VirtError("OPERATION_INVALID", "Can't rename domain to itself", { domain: "DOMAIN" });
 	if (name === "") throw new VirtError("INVALID_ARG", "the new name of a domain cannot be empty");
 	if (driver.domains.byName(name))
-		throw new VirtError("OPERATION_INVALID", `domain with name '${name}' already exists`);
+		throw new VirtError("OPERATION_INVALID", `domain with name '${name}' already exists`, { domain: "DOMAIN" });
 	if (name.includes("/") || name.includes("\n") || name === "." || name === "..")
 		throw new VirtError("XML_ERROR", `name ${name} cannot contain '/'`);
 	if (existsSync(join(driver.store.fileOf(name))))
 		throw new VirtError("OPERATION_INVALID", `'${driver.store.fileOf(name)}' is in the way of the new name`);
 }
-
-const startsWithHost = (domain: QemuDomain, kind: AutostartKind): boolean =>
-	kind === "always" ? domain.autostart : domain.autostartOnce;
 
 function setAutostart(driver: Driver, domain: QemuDomain, kind: AutostartKind, on: boolean): void {
 	if (!domain.persistent) throw new VirtError("OPERATION_INVALID", "cannot set autostart for transient domain");

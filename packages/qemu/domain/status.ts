@@ -46,7 +46,7 @@ export function currentBoot(): string {
 /** The status of a run; without its definition while that is not settled. */
 export function statusOf(domain: QemuDomain, run: Run, withDefinition: boolean): DomainStatus {
 	return {
-		phase: run.phase === "starting" ? "starting" : "up",
+		phase: run.phase === "starting" || domain.state.reason === "starting-up" ? "starting" : "up",
 		...domain.state,
 		id: run.id,
 		name: domain.name,

@@ -12,7 +12,12 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { toVirtError, VirtError } from "@virtkit/base/errors";
-import { removeFileDurablySync, removeStrayFiles, writeFileDurably } from "@virtkit/host/atomic-file";
+import {
+	removeFileDurablySync,
+	removeStrayFiles,
+	renameFileDurablySync,
+	writeFileDurably,
+} from "@virtkit/host/atomic-file";
 import { systemError } from "@virtkit/host/system-error";
 import { parseDomain } from "@virtkit/model/domain/domain";
 import type { Logger } from "../logger.ts";
@@ -54,15 +59,26 @@ export class DefinitionStore {
 	/** All stored definitions. A file that is none is reported, left where it is, and keeps no other from being found. */
 	scan(): StoredDomain[] {
 		removeStrayFiles(this.#paths.definitions);
-		const links = new Set(readdirSync(this.#paths.autostart));
-		const found: StoredDomain[] = [];
+		const identities: { name: string; uuid: string }[] = [];
 		for (const file of readdirSync(this.#paths.definitions)) {
 			if (!file.endsWith(SUFFIX) || file.startsWith(".")) continue;
 			const identity = this.#identify(file);
-			if (identity === undefined) continue;
-			found.push({ ...identity, autostart: links.has(file), autostartOnce: links.has(`${file}${ONCE}`) });
+			if (identity !== undefined) identities.push(identity);
 		}
-		return found;
+		this.#removeDanglingLinks();
+		const links = new Set(readdirSync(this.#paths.autostart));
+		return identities.map((identity) => {
+			const file = `${identity.name}${SUFFIX}`;
+			return { ...identity, autostart: links.has(file), autostartOnce: links.has(`${file}${ONCE}`) };
+		});
+	}
+
+	/** Links of domains whose removal or renaming was cut off: a later domain of that name must not start with the host. */
+	#removeDanglingLinks(): void {
+		for (const link of readdirSync(this.#paths.autostart)) {
+			const name = link.endsWith(ONCE) ? link.slice(0, -ONCE.length) : link;
+			if (!existsSync(join(this.#paths.definitions, name))) removeFileDurablySync(join(this.#paths.autostart, link));
+		}
 	}
 
 	#identify(file: string): { name: string; uuid: string } | undefined {
@@ -70,13 +86,20 @@ export class DefinitionStore {
 		try {
 			const [, name = "", uuid = ""] = HEAD.exec(this.#readHead(path)) ?? [];
 			const identity = name === "" ? identifyWhole(path) : { name, uuid };
-			if (`${identity.name}${SUFFIX}` !== file)
+			if (`${identity.name}${SUFFIX}` !== file && !this.#finishRename(file, identity.name))
 				throw new VirtError("INTERNAL_ERROR", `'${path}' defines a domain of another name: '${identity.name}'`);
 			return identity;
 		} catch (error) {
 			this.#log.error(`cannot load the definition '${path}': ${toVirtError(error).message}`);
 			return undefined;
 		}
+	}
+
+	/** Goes on with a renaming that was cut off after its first step; false where `file` is no such thing. */
+	#finishRename(file: string, name: string): boolean {
+		if (name.includes("/") || existsSync(this.fileOf(name))) return false;
+		this.#move(file.slice(0, -SUFFIX.length), name);
+		return true;
 	}
 
 	#readHead(path: string): string {
@@ -121,9 +144,33 @@ export class DefinitionStore {
 		removeFileDurablySync(this.fileOf(name));
 	}
 
+	/**
+	 * Stores the definition of the domain that was called `from`, under its new name.
+	 *
+	 * The definition replaces the one in the old file first, and that counts: should the rest be cut off, `scan` does it.
+	 * At no time is the domain there twice or not at all.
+	 */
+	async rename(from: string, definition: Definition): Promise<void> {
+		await this.#writing.get(from)?.catch(() => undefined);
+		await writeFileDurably(this.fileOf(from), definition.format({ inactive: true, secure: true }));
+		this.#move(from, definition.def.name);
+	}
+
+	/** Gives a file the name that the definition in it has, and its links too. */
+	#move(from: string, to: string): void {
+		const kinds = (["always", "once"] as const).filter((kind) => existsSync(this.#linkOf(from, kind)));
+		for (const kind of kinds) this.setAutostart(to, kind, true);
+		renameFileDurablySync(this.fileOf(from), this.fileOf(to));
+		for (const kind of kinds) this.setAutostart(from, kind, false);
+	}
+
+	#linkOf(name: string, kind: AutostartKind): string {
+		return join(this.#paths.autostart, `${name}${SUFFIX}${kind === "once" ? ONCE : ""}`);
+	}
+
 	/** Makes or removes a link. */
 	setAutostart(name: string, kind: AutostartKind, on: boolean): void {
-		const link = join(this.#paths.autostart, `${name}${SUFFIX}${kind === "once" ? ONCE : ""}`);
+		const link = this.#linkOf(name, kind);
 		if (!on) {
 			removeFileDurablySync(link);
 			return;

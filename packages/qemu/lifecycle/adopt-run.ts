@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { toVirtError, VirtError } from "@virtkit/base/errors";
 import { UndoStack } from "@virtkit/base/undo-stack";
 import { isAlive, type ProcessIdentity, terminateProcess } from "@virtkit/host/process";
+import { type DomainDef, parseDomain } from "@virtkit/model/domain/domain";
 import { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import { shortName } from "../command-line/memory-backend.ts";
 import { watchConsoleLog } from "../console/console-log.ts";
@@ -46,7 +47,7 @@ export async function adoptRun(
 
 /** The run as the former daemon had it. */
 async function makeRun(driver: Driver, domain: QemuDomain, status: DomainStatus): Promise<Run> {
-	const def = status.domain ?? domain.config.copy();
+	const def = definitionOf(domain, status);
 	def.id = status.id;
 	const name = shortName(def);
 	const run = new Run({
@@ -71,6 +72,16 @@ async function makeRun(driver: Driver, domain: QemuDomain, status: DomainStatus)
 	domain.setState(stateOf(status));
 	takeResources(driver, domain, run);
 	return run;
+}
+
+/** What the guest was started with. Of one that was only being created nothing is known, and nothing but its end is ahead. */
+function definitionOf(domain: QemuDomain, { domain: def, name, uuid }: DomainStatus): DomainDef {
+	if (def !== undefined) return def;
+	if (domain.persistent) return domain.config.copy();
+	const bare = parseDomain(
+		"<domain type='qemu'><name>unknown</name><memory>1</memory><os><type>hvm</type></os></domain>",
+	);
+	return Object.assign(bare, { name, uuid });
 }
 
 /** All that a start makes, in the order in which it makes it. */

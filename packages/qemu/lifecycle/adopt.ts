@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { toVirtError } from "@virtkit/base/errors";
+import { removeStrayFiles } from "@virtkit/host/atomic-file";
 import { findProcesses, type ProcessIdentity, readCommandLine, terminateProcess } from "@virtkit/host/process";
 import { type DomainStatus, parseStatus } from "../domain/status.ts";
 import type { Driver } from "../driver-context.ts";
@@ -39,6 +40,7 @@ async function adopt(driver: Driver, status: DomainStatus, found: ProcessIdentit
 
 function readStatuses(driver: Driver): DomainStatus[] {
 	const { status } = driver.paths;
+	removeStrayFiles(status);
 	return readdirSync(status)
 		.filter((file) => file.endsWith(".xml") && !file.startsWith("."))
 		.flatMap((file) => {

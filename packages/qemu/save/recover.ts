@@ -1,9 +1,11 @@
 // After the daemon went away while a guest was being saved or dumped: the guest goes on, and nothing half-written counts.
 
+import { rmSync } from "node:fs";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { resumeGuest } from "./hold-still.ts";
+import { managedSaveFile } from "./managed-save.ts";
 
 /** QEMU's states of a migration that is under way. */
 const UNDER_WAY: ReadonlySet<string> = new Set([
@@ -17,6 +19,7 @@ const UNDER_WAY: ReadonlySet<string> = new Set([
 
 /** Ends what QEMU still writes for a daemon that is gone, and lets the guest go on where it stood still for that. */
 export async function recoverInterruptedSave(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
+	discardStaleImage(driver, domain);
 	const { state } = domain;
 	if (state.state !== "paused" || (state.reason !== "save" && state.reason !== "dump")) return;
 	driver.log.info(
@@ -25,4 +28,12 @@ export async function recoverInterruptedSave(driver: Driver, domain: QemuDomain,
 	const { status = "none" } = await run.monitor.execute("query-migrate");
 	if (UNDER_WAY.has(status)) await run.monitor.execute("migrate_cancel");
 	await resumeGuest(driver, domain, run, state.reason === "save" ? "save-canceled" : "unpaused");
+}
+
+/**
+ * Removes the managed save of a guest that runs: complete or not, and whether it was being written or started from, a later
+ * start from it would bring the guest's memory back as it was then, with disks that have changed since.
+ */
+function discardStaleImage(driver: Driver, { name }: QemuDomain): void {
+	rmSync(managedSaveFile(driver, name), { force: true });
 }

@@ -82,17 +82,18 @@ export async function restoreImage(
 	definition: DomainDef,
 	options: RestoreOptions,
 ): Promise<void> {
+	const runs = (options.running ?? image.header.running) && !options.startPaused;
 	await asJob(domain, "restore", async () => {
 		const run = await startRun(driver, domain, {
 			definition,
 			// QEMU lets nothing run before its state is there: who wants it to run is served below, after it is told that it started.
-			paused: options.startPaused ? "user" : "unknown",
+			paused: options.startPaused ? "user" : runs ? "starting-up" : "unknown",
 			autodestroy: options.autodestroy,
 			resetNvram: options.resetNvram ?? false,
 			incoming: incomingState(image),
 		});
 		driver.lifecycle(domain.ref, { event: "started", detail: "restored" });
-		if ((options.running ?? image.header.running) && !options.startPaused) await startCpus(run, "restored");
+		if (runs) await startCpus(run, "restored");
 		else driver.lifecycle(domain.ref, { event: "suspended", detail: options.startPaused ? "paused" : "restored" });
 	});
 }
