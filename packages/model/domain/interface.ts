@@ -21,7 +21,7 @@ import { filterref } from "./filterref.ts";
 import { hostPciDriver, teaming, typedPciSource, typedUsbSource } from "./host-device.ts";
 import { INTERFACE_TYPES, interfaceSource, needsSource } from "./interface-source.ts";
 import { ipAddress, ipFields } from "./ip-address.ts";
-import { virtualport } from "./virtualport.ts";
+import { type VirtualPortDef, virtualport } from "./virtualport.ts";
 import { vlan } from "./vlan.ts";
 
 /** Names of generated host interfaces: they are made anew at each start, and no part of the configuration. */
@@ -102,19 +102,32 @@ const guestOffloads = element({
 	ufo: offload("UDP fragmentation."),
 });
 
+const isVirtio = (self: Loose): boolean => isVirtioModel((self.model as Loose | undefined)?.type as string | undefined);
+/** Of the driver, other cards than virtio ones have nothing but the options of all virtio devices, which are refused later. */
+const ofVirtio = (_: Loose, parent: Loose | undefined): boolean => parent !== undefined && isVirtio(parent);
+
 const driver = element({
-	name: attr(oneOf("qemu", "vhost"), { doc: "Who serves the queues: QEMU, or the kernel's vhost." }),
-	txmode: attr(oneOf("iothread", "timer"), { doc: "How transmission is handled when a buffer is full." }),
-	ioeventfd: attr(onOff, { doc: "Whether the guest's notifications are handled outside its virtual CPU." }),
-	event_idx: attr(onOff, { doc: "Whether interrupts and notifications are held back where possible." }),
-	queues: attr(uint, { absent: 0, doc: "Pairs of queues." }),
-	rx_queue_size: attr(uint, { absent: 0, doc: "Entries of each receive queue, a power of two." }),
-	tx_queue_size: attr(uint, { absent: 0, doc: "Entries of each transmit queue, a power of two." }),
-	rss: attr(onOff, { doc: "Receive side scaling." }),
-	rss_hash_report: attr(onOff, { doc: "Whether the hash is reported to the guest." }),
+	name: attr(oneOf("qemu", "vhost"), { when: ofVirtio, doc: "Who serves the queues: QEMU, or the kernel's vhost." }),
+	txmode: attr(oneOf("iothread", "timer"), {
+		when: ofVirtio,
+		doc: "How transmission is handled when a buffer is full.",
+	}),
+	ioeventfd: attr(onOff, {
+		when: ofVirtio,
+		doc: "Whether the guest's notifications are handled outside its virtual CPU.",
+	}),
+	event_idx: attr(onOff, {
+		when: ofVirtio,
+		doc: "Whether interrupts and notifications are held back where possible.",
+	}),
+	queues: attr(uint, { when: ofVirtio, absent: 0, doc: "Pairs of queues." }),
+	rx_queue_size: attr(uint, { when: ofVirtio, absent: 0, doc: "Entries of each receive queue, a power of two." }),
+	tx_queue_size: attr(uint, { when: ofVirtio, absent: 0, doc: "Entries of each transmit queue, a power of two." }),
+	rss: attr(onOff, { when: ofVirtio, doc: "Receive side scaling." }),
+	rss_hash_report: attr(onOff, { when: ofVirtio, doc: "Whether the hash is reported to the guest." }),
 	...virtioOptions,
-	host: child(hostOffloads, { doc: "Work that the host does for the guest." }),
-	guest: child(guestOffloads, { doc: "Work that the guest does for itself." }),
+	host: child(hostOffloads, { when: ofVirtio, doc: "Work that the host does for the guest." }),
+	guest: child(guestOffloads, { when: ofVirtio, doc: "Work that the guest does for itself." }),
 });
 export type InterfaceDriverDef = Infer<typeof driver>;
 
@@ -147,7 +160,9 @@ const backend = element({
 	logFile: attr(str, { absent: "", doc: "Log of the backend program." }),
 });
 
-const frames = element({ max: attr(uint, { code: "XML_DETAIL", absent: 0, doc: "Frames before an interrupt." }) });
+const frames = element({
+	max: attr(uint, { code: "XML_DETAIL", show: (self) => Boolean(self.max), doc: "Frames before an interrupt." }),
+});
 const coalesceRx = element({ frames: child(frames, { doc: "How many frames are gathered." }) });
 
 const path = (doc: string) => element({ path: attr(str, { absent: "", doc }) });
@@ -156,7 +171,6 @@ const isHostKind =
 	(kind: string) =>
 	(self: Loose): boolean =>
 		self.hostKind === kind;
-const isVirtio = (self: Loose): boolean => isVirtioModel((self.model as Loose | undefined)?.type as string | undefined);
 
 /** Which kind of host device a hostdev interface is; its source says so. */
 function readHostKind(holder: XmlElement): "pci" | "usb" | undefined {
@@ -169,6 +183,23 @@ function readHostKind(holder: XmlElement): "pci" | "usb" | undefined {
 	throw documentError(holder, `unknown host device source address type '${kind}'`, "CONFIG_UNSUPPORTED");
 }
 
+/** Types whose switch knows of virtual ports. */
+const VIRTUAL_PORTS: ReadonlySet<string> = new Set(["network", "bridge", "direct", "hostdev"]);
+/** A virtual port, which only some switches know. */
+const interfacePort: Schema<VirtualPortDef> = {
+	...virtualport,
+	onRead: (value, found, context) => {
+		virtualport.onRead?.(value, found, context);
+		const type = String(context.parent?.type);
+		if (!VIRTUAL_PORTS.has(type))
+			throw documentError(
+				found,
+				`<virtualport> element unsupported for <interface type='${type}'>`,
+				"CONFIG_UNSUPPORTED",
+			);
+	},
+};
+
 const interfaceFields = element({
 	type: attr(oneOf(...INTERFACE_TYPES), { default: "user", doc: "What the interface is connected to." }),
 	managed: attr(
@@ -177,7 +208,6 @@ const interfaceFields = element({
 	),
 	trustGuestRxFilters: attr(yesNo, { doc: "Whether the host follows the guest's changes of address and filters." }),
 	mac: child(mac, { required: true, implied: true, doc: "Ethernet address." }),
-	hostDriver: child(hostPciDriver, { name: "driver", when: isHostdev, doc: "Driver on the host." }),
 	hostKind: special<"pci" | "usb">({
 		doc: "Kind of host device.",
 		read: readHostKind,
@@ -185,11 +215,12 @@ const interfaceFields = element({
 		json: { enum: ["pci", "usb"] },
 		takes: {},
 	}),
+	hostDriver: child(hostPciDriver, { name: "driver", when: isHostKind("pci"), doc: "Driver on the host." }),
 	pci: child(typedPciSource, { name: "source", when: isHostKind("pci"), doc: "PCI device of the host." }),
 	usb: child(typedUsbSource, { name: "source", when: isHostKind("usb"), doc: "USB device of the host." }),
 	source: child(interfaceSource, { when: (self) => !isHostdev(self), doc: "What it is connected to on the host." }),
 	vlan: child(vlan, { doc: "VLAN tags." }),
-	virtualport: child(virtualport, { doc: "How the switch knows it." }),
+	virtualport: child(interfacePort, { doc: "How the switch knows it." }),
 	bandwidth: child(bandwidth, {
 		keepEmpty: true,
 		show: ({ bandwidth: b }) => (b as Loose).inbound !== undefined || (b as Loose).outbound !== undefined,
@@ -241,8 +272,6 @@ export type InterfaceDef = Infer<typeof interfaceFields>;
 /** The <interface> element. */
 export const networkInterface: Schema<InterfaceDef> = { ...interfaceFields, onRead: settle };
 
-/** Types whose switch knows of virtual ports. */
-const VIRTUAL_PORTS: ReadonlySet<string> = new Set(["network", "bridge", "direct", "hostdev"]);
 const FILTERED: ReadonlySet<string> = new Set(["network", "bridge", "ethernet"]);
 
 function settle(value: InterfaceDef, _: XmlElement, { live }: ReadContext): void {
@@ -252,8 +281,6 @@ function settle(value: InterfaceDef, _: XmlElement, { live }: ReadContext): void
 	};
 	if (!source && needsSource(type)) fail(`interface type='${type}' requires a 'source' element`);
 	if (type === "hostdev" && !value.pci && !value.usb) fail("Missing <source> element in hostdev device");
-	if (value.virtualport && !VIRTUAL_PORTS.has(type))
-		fail(`<virtualport> element unsupported for <interface type='${type}'>`, "CONFIG_UNSUPPORTED");
 	if (value.bandwidth?.inbound?.floor && type !== "network")
 		fail("floor attribute is not supported for this config", "CONFIG_UNSUPPORTED");
 	if (!FILTERED.has(type) || value.filterref?.filter === undefined) delete value.filterref;
@@ -262,16 +289,9 @@ function settle(value: InterfaceDef, _: XmlElement, { live }: ReadContext): void
 	settleDriver(value);
 }
 
-const VIRTIO_OPTIONS = ["iommu", "ats", "packed", "page_per_vq"] as const;
-
-/** Of the driver, other cards than virtio ones have the options of all virtio devices alone, which are refused later. */
 function settleDriver(value: InterfaceDef): void {
 	const { driver: given } = value;
 	const virtio = isVirtio(value);
-	if (given && !virtio) {
-		value.driver = {};
-		for (const name of VIRTIO_OPTIONS) if (given[name] !== undefined) value.driver[name] = given[name];
-	}
 	if (given?.queues === 1) delete given.queues;
 	if (value.backend?.vhost !== undefined && (!virtio || value.type === "hostdev")) delete value.backend.vhost;
 	for (const name of ["tap", "vhost"] as const) {

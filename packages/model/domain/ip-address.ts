@@ -112,6 +112,18 @@ const route = element(
 /** A route of an interface. */
 export type RouteDef = Infer<typeof route>;
 
+/** The address as a number of 32 or 128 bits. */
+function bitsOf(address: string): bigint {
+	if (ipFamily(address) === "ipv4") return address.split(".").reduce((bits, octet) => (bits << 8n) | BigInt(octet), 0n);
+	return (parseGroups(address) ?? []).reduce((bits, group) => (bits << 16n) | BigInt(group), 0n);
+}
+
+/** A mask of that many ones at the top. */
+function bitsOfPrefix(prefix: number, family: IpFamily): bigint {
+	const width = BigInt(MAX_PREFIX[family]);
+	return ((1n << BigInt(prefix)) - 1n) << (width - BigInt(prefix));
+}
+
 function checkRoute(value: {
 	family?: IpFamily | undefined;
 	address: string;
@@ -130,6 +142,9 @@ function checkRoute(value: {
 		if (value.prefix !== undefined) fail("prefix and netmask cannot both be given");
 	}
 	if (prefix > MAX_PREFIX[family]) fail(`Invalid prefix ${prefix}, must be 0 - ${MAX_PREFIX[family]}`);
+	const bits = bitsOf(address);
+	const mask = netmask === undefined ? bitsOfPrefix(prefix, family) : bitsOf(netmask);
+	if ((bits & mask) !== bits) fail(`Address '${address}' is not a network address`);
 }
 
 /** Addresses and routes of one end of an interface. */

@@ -7,7 +7,7 @@ import { ipFamily } from "@virtkit/model/domain/ip-address";
 import { completeVirtualPort } from "@virtkit/model/domain/virtualport";
 import { conventionalSlot, expressSlot, virtioSlot } from "../addresses/pci-need.ts";
 import { isArm, isMachine, isS390 } from "../machine.ts";
-import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
+import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
 import type { DefineContext, DeviceEntry, PciNeed } from "./entry.ts";
 import { buildInterface } from "./interface-build.ts";
 import { refuseVirtioOptions } from "./virtio.ts";
@@ -59,6 +59,19 @@ const TEAMED: ReadonlySet<string> = new Set(["hostdev", "network"]);
 
 /** Rules of any hypervisor. */
 const COMMON: readonly DeviceRule<InterfaceDef>[] = [
+	{
+		broken: ({ hostKind, address }) =>
+			hostKind === "usb" && address && address.type !== "usb" && "a USB device needs an address of type 'usb'",
+	},
+	{
+		code: "INTERNAL_ERROR",
+		broken: ({ hostKind, address }) =>
+			hostKind === "pci" &&
+			address &&
+			address.type !== "pci" &&
+			address.type !== "unassigned" &&
+			"a PCI device needs an address of type 'pci' or 'unassigned'",
+	},
 	{
 		broken: ({ type, source }) =>
 			type !== "ethernet" &&
@@ -209,10 +222,14 @@ function checkInterface(net: InterfaceDef, context: DefineContext): void {
 	checkDeviceRules([...ofType, ...DRIVER], net, context);
 }
 
-function pciNeed({ type, model, hostKind }: InterfaceDef, context: DefineContext): PciNeed | undefined {
+function pciNeed(net: InterfaceDef, context: DefineContext): PciNeed | undefined {
+	const { type, model, hostKind, address } = net;
 	const name = model?.type;
 	if (type === "hostdev") return hostKind === "usb" ? undefined : expressSlot(context);
-	if (name === "usb-net") return undefined;
+	if (name === "usb-net") {
+		if (!address) refuseDevice(net, "a card of model 'usb-net' needs an address of type 'usb'", "INTERNAL_ERROR");
+		return undefined;
+	}
 	if (isVirtioModel(name)) return virtioSlot(context, name);
 	return name === "e1000e" || !isKnownModel(name) ? expressSlot(context) : conventionalSlot();
 }
