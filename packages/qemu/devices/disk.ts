@@ -5,6 +5,7 @@ import { type DiskBus, type DiskDef, diskEncryption } from "@virtkit/model/domai
 import { diskNameIndex, parseDiskName } from "@virtkit/model/domain/disk-name";
 import { findController } from "../addresses/controllers.ts";
 import { virtioSlot } from "../addresses/pci-need.ts";
+import { refuseDevice } from "./device-rule.ts";
 import { buildDisk } from "./disk-build.ts";
 import { checkDisk } from "./disk-check.ts";
 import { checkDiskCommon } from "./disk-check-common.ts";
@@ -30,7 +31,7 @@ function completeDisk(disk: DiskDef, context: DefineContext): void {
 	target.bus ??= defaultBus(disk);
 	if (disk.readonly || disk.type === "vhostuser") disk.snapshot ??= "no";
 	completeSource(disk);
-	if (disk.address === undefined && target.dev !== undefined) assignDriveAddress(disk);
+	if (disk.address === undefined && target.dev !== undefined) assignDriveAddress(disk, context);
 	joinThrottleGroup(disk, context);
 }
 
@@ -65,13 +66,27 @@ const PLACES: Partial<Record<DiskBus, (index: number) => { controller: number; b
 	fdc: (index) => ({ controller: Math.floor(index / 2), bus: 0, unit: index % 2 }),
 };
 
-function assignDriveAddress(disk: DiskDef): void {
+function assignDriveAddress(disk: DiskDef, { def }: DefineContext): void {
 	const { dev = "", bus } = disk.target;
 	const index = diskNameIndex(dev);
 	if (index < 0) throw new VirtError("XML_ERROR", `Unknown disk name '${dev}' and no address specified`);
 	const place = PLACES[bus as DiskBus]?.(index);
 	if (!place) return;
 	const { controller, bus: channel, unit } = place;
+	const taken = def.devices.hostdevs.some(
+		({ type, address }) =>
+			type === "scsi" &&
+			address?.type === "drive" &&
+			address.controller === controller &&
+			address.bus === channel &&
+			address.target === 0 &&
+			address.unit === unit,
+	);
+	if (bus === "scsi" && taken)
+		refuseDevice(
+			disk,
+			`using disk target name '${dev}' conflicts with SCSI host device address controller='${controller}' bus='${channel}' target='0' unit='${unit}'`,
+		);
 	disk.address = { type: "drive", controller, bus: channel, target: 0, unit };
 }
 
