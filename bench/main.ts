@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { findKernel } from "@virtkit/testing/demo-guest";
+import { startLibvirtd } from "@virtkit/testing/oracle";
 import { temporaryFolder } from "@virtkit/testing/temporary-folder";
-import { startLibvirtd } from "../tests/interop/libvirtd.ts";
 import { bareStart } from "./bare-qemu.ts";
 import { startVirtkit } from "./daemons.ts";
 
@@ -59,7 +59,7 @@ async function measure(): Promise<Row[]> {
 	writeFileSync(xml, domainXml(kernel.path));
 	await using virtkit = await startVirtkit(0, domainXml(kernel.path));
 	await using libvirtd = await startLibvirtd();
-	const uris = { virtkit: virtkit.uri, libvirtd: libvirtd.uri("qemu", "/system") };
+	const uris = { virtkit: virtkit.uri, libvirtd: libvirtd.uri };
 	const rows: Row[] = [];
 	const both = async (workload: string, number: number): Promise<{ virtkit: Figures; libvirtd: Figures }> => ({
 		virtkit: await ask(workload, uris.virtkit, xml, number),

@@ -6,15 +6,18 @@ import { connectRpc } from "@virtkit/client/connect";
 import type { RpcClient } from "@virtkit/client/rpc-client";
 import type { DomainRef } from "@virtkit/protocol/types/object";
 import { isVirtError } from "@virtkit/testing/expect-error";
-import { type Libvirtd, startLibvirtd } from "./libvirtd.ts";
+import { type Oracle, startLibvirtd } from "@virtkit/testing/oracle";
 
-let libvirtd: Libvirtd;
+/** libvirt's test driver, through the daemon. */
+const testDriver = ({ socket }: Oracle): string => `test+unix:///default?socket=${socket}`;
+
+let libvirtd: Oracle;
 let client: RpcClient;
 let dom: DomainRef;
 
 before(async () => {
 	libvirtd = await startLibvirtd();
-	client = await connectRpc(libvirtd.uri("test", "/default"));
+	client = await connectRpc(testDriver(libvirtd));
 	({ dom } = await client.call("DOMAIN_LOOKUP_BY_NAME", { name: "test" }));
 });
 
@@ -113,7 +116,7 @@ test("a thousand calls at once are all answered", async () => {
 });
 
 test("a domain is defined, described and removed with the QEMU driver", async () => {
-	await using qemu = await connectRpc(libvirtd.uri("qemu", "/system"));
+	await using qemu = await connectRpc(libvirtd.uri);
 	const xml = "<domain type='qemu'><name>interop</name><memory>65536</memory><os><type>hvm</type></os></domain>";
 	const { dom: defined } = await qemu.call("DOMAIN_DEFINE_XML_FLAGS", { xml, flags: 0 });
 	assert.deepEqual([defined.name, defined.id], ["interop", -1]);
@@ -123,7 +126,7 @@ test("a domain is defined, described and removed with the QEMU driver", async ()
 });
 
 test("a read-only connection may look, and is refused the rest", async () => {
-	await using looking = await connectRpc(libvirtd.uri("test", "/default"), { readOnly: true });
+	await using looking = await connectRpc(testDriver(libvirtd), { readOnly: true });
 	assert.deepEqual(await looking.call("CONNECT_GET_TYPE"), { type: "TEST" });
 	const refused = isVirtError("OPERATION_DENIED", "read only access prevents virDomainDestroy");
 	await assert.rejects(looking.call("DOMAIN_DESTROY", { dom }), refused);
@@ -131,7 +134,7 @@ test("a read-only connection may look, and is refused the rest", async () => {
 
 test("when the daemon is killed, the client knows", async () => {
 	await using other = await startLibvirtd();
-	const lost = await connectRpc(other.uri("test", "/default"));
+	const lost = await connectRpc(testDriver(other));
 	await other[Symbol.asyncDispose]();
 	assert.equal((await lost.closed)?.code, "RPC");
 	await assert.rejects(lost.call("CONNECT_GET_TYPE"), isVirtError("RPC", "connection to the daemon is lost"));
