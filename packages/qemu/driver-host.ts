@@ -53,6 +53,8 @@ export interface DriverHost {
 		reference: { readonly uuid?: string | undefined; readonly usage?: string | undefined },
 		usage: SecretUsage,
 	): Uint8Array | undefined;
+	/** The host's address in the virtual network of that name; undefined where there is no such network. */
+	networkAddress?(network: string): string | undefined;
 	/** Number of the host's user or group of that name; undefined where there is none. */
 	idOf?(name: string, kind: "user" | "group"): number | undefined;
 	/** A random UUID. */

@@ -99,9 +99,11 @@ function settleDevices(value: DevicesDef, found: XmlElement, { parent }: ReadCon
 	settlePorts(value);
 	settleInputBuses(value, parent);
 	refuseUsb(value);
+	const primaries = value.videos.filter(({ model }) => model.primary);
+	if (primaries[1])
+		throw documentError(positionOf(primaries[1]), "Only one primary video device is supported", "CONFIG_UNSUPPORTED");
 	// The card that the firmware uses comes first.
-	for (const video of value.videos.filter(({ model }) => model.primary))
-		value.videos = [video, ...value.videos.filter((each) => each !== video)];
+	for (const video of primaries) value.videos = [video, ...value.videos.filter((each) => each !== video)];
 }
 
 function settlePorts({ parallels, consoles }: DevicesDef): void {

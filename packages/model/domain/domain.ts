@@ -106,14 +106,18 @@ const fields = {
 
 export const domain = element(fields, {
 	doc: "A guest.",
-	onRead(value, node) {
+	rewrite(node) {
+		// Before devices are read, whose own labels are checked against each other.
+		checkSeclabels(node);
+		return node;
+	},
+	onRead(value) {
 		value.on_poweroff ??= "destroy";
 		value.on_reboot ??= "restart";
 		value.on_crash ??= "destroy";
 		if (value.qemuCommandline || value.qemuCapabilities || value.qemuOverride || value.qemuDeprecation)
 			value.qemuNamespace = true;
 		if (value.metadata) value.metadata = sanitizeMetadata(value.metadata);
-		checkSeclabels(value.seclabel, node);
 	},
 });
 

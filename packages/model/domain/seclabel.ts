@@ -1,6 +1,7 @@
 // Labels of the host's security systems (SELinux, AppArmor, DAC) that the guest runs with.
 
 import { nonEmpty, oneOf, yesNo } from "@virtkit/xml/codec";
+import { elementsOf, type XmlElement } from "@virtkit/xml/node";
 import { documentError } from "@virtkit/xml/read";
 import { attr, element, type Infer, leaf } from "@virtkit/xml/schema";
 
@@ -48,12 +49,14 @@ export const seclabel = element(
 export type SeclabelDef = Infer<typeof seclabel>;
 
 /** Throws where two labels are of one security system, or one of several names none. */
-export function checkSeclabels(labels: readonly SeclabelDef[], at: { line: number; column: number }): void {
+export function checkSeclabels(domain: XmlElement): void {
+	const labels = elementsOf(domain).filter(({ name }) => name === "seclabel");
 	const seen = new Set<string | undefined>();
-	for (const { model } of labels) {
-		if (seen.has(model)) throw documentError(at, `seclabel for model ${model} is already provided`, "XML_DETAIL");
+	for (const label of labels) {
+		const { model } = label.attributes;
+		if (seen.has(model)) throw documentError(label, `seclabel for model ${model} is already provided`, "XML_DETAIL");
 		seen.add(model);
 	}
 	if (labels.length > 1 && seen.has(undefined))
-		throw documentError(at, "missing security model when using multiple labels");
+		throw documentError(domain, "missing security model when using multiple labels");
 }

@@ -132,6 +132,8 @@ const DRIVER: readonly DeviceRule<GraphicsDef>[] = [
 
 /** Throws CONFIG_UNSUPPORTED where there are two consoles of a type: QEMU has one at most. */
 export const checkGraphicsToStart: DomainStep = ({ def: { devices } }) => {
+	const listening = devices.graphics.find((device) => "listens" in device && device.listens.length > 1);
+	if (listening) refuseDevice(listening, "QEMU does not support multiple listens for one graphics device");
 	const types = devices.graphics.map(({ type }) => type);
 	const second = devices.graphics.find(({ type }, index) => types.indexOf(type) < index);
 	if (second)
