@@ -3,6 +3,7 @@
 import {
 	closeSync,
 	fchmodSync,
+	fsync,
 	fsyncSync,
 	openSync,
 	readdirSync,
@@ -10,8 +11,8 @@ import {
 	unlinkSync,
 	writeFileSync,
 } from "node:fs";
-import { open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { systemError } from "./system-error.ts";
 
 export interface WriteOptions {
@@ -28,6 +29,7 @@ function temporaryPath(path: string): string {
 }
 
 const DEFAULT_MODE = 0o600;
+const sync = promisify(fsync);
 
 function syncFolder(folder: string): void {
 	const fd = openSync(folder, "r");
@@ -65,21 +67,32 @@ function removeQuietly(path: string): void {
 	}
 }
 
-async function replace(path: string, data: string | Uint8Array, mode: number, durable: boolean): Promise<void> {
+/**
+ * What only fills the page cache is done at once: each turn through the thread pool would cost more than it. What waits
+ * for the disk does not block.
+ */
+async function replaceDurably(path: string, data: string | Uint8Array, mode: number): Promise<void> {
 	const temporary = temporaryPath(path);
 	try {
-		await using file = await open(temporary, "wx", mode);
-		await file.chmod(mode);
-		await file.writeFile(data);
-		if (durable) await file.sync();
-		await rename(temporary, path);
+		const fd = openSync(temporary, "wx", mode);
+		try {
+			fchmodSync(fd, mode);
+			writeFileSync(fd, data);
+			await sync(fd);
+		} finally {
+			closeSync(fd);
+		}
+		renameSync(temporary, path);
 	} catch (error) {
-		await unlink(temporary).catch(() => undefined);
+		removeQuietly(temporary);
 		throw systemError(`cannot write file '${path}'`, error);
 	}
-	if (!durable) return;
-	await using folder = await open(dirname(path), "r");
-	await folder.sync();
+	const folder = openSync(dirname(path), "r");
+	try {
+		await sync(folder);
+	} finally {
+		closeSync(folder);
+	}
 }
 
 /**
@@ -89,7 +102,7 @@ async function replace(path: string, data: string | Uint8Array, mode: number, du
  * @throws VirtError SYSTEM_ERROR naming the file, with the errno (ENOSPC, EACCES, …) in int1.
  */
 export function writeFileDurably(path: string, data: string | Uint8Array, options: WriteOptions = {}): Promise<void> {
-	return replace(path, data, options.mode ?? DEFAULT_MODE, true);
+	return replaceDurably(path, data, options.mode ?? DEFAULT_MODE);
 }
 
 /** `writeFileDurably`, blocking. */
@@ -98,12 +111,12 @@ export function writeFileDurablySync(path: string, data: string | Uint8Array, op
 }
 
 /** Replaces the file's content against a crash of this process, not of the machine: for state that a reboot voids. */
-export function writeFileAtomically(
+export async function writeFileAtomically(
 	path: string,
 	data: string | Uint8Array,
 	options: WriteOptions = {},
 ): Promise<void> {
-	return replace(path, data, options.mode ?? DEFAULT_MODE, false);
+	replaceSync(path, data, options.mode ?? DEFAULT_MODE, false);
 }
 
 /** `writeFileAtomically`, blocking. */
