@@ -1,7 +1,7 @@
 // Video cards.
 
 import type { VideoDef, VideoModel } from "@virtkit/model/domain/video";
-import { conventionalSlot, expressSlot, virtioSlot } from "../addresses/pci-need.ts";
+import { conventionalSlot, expressSlot, impossibleSlot, virtioSlot } from "../addresses/pci-need.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
 import { isMachine, isPpc64, isS390 } from "../machine.ts";
 import { addressProps } from "./device-address.ts";
@@ -265,7 +265,8 @@ export const video: DeviceEntry<VideoDef> = {
 	pci: ({ model: { type } }, context) => {
 		if (type === "virtio") return virtioSlot(context);
 		if (type === "bochs") return expressSlot(context);
-		return type === "none" || type === "ramfb" || type === "gop" ? undefined : conventionalSlot();
+		if (type === "gop") return impossibleSlot();
+		return type === "none" || type === "ramfb" ? undefined : conventionalSlot();
 	},
 	chipset: ({ model: { type } }, index, { def }) => {
 		if (index > 0 || type === "none" || type === "ramfb") return undefined;
