@@ -74,7 +74,7 @@ type NetdevProps = (net: InterfaceDef, context: BuildContext) => JsonObject;
 /** The tap device's queues come first among the descriptors, those of the kernel's vhost after them. */
 const tapProps: NetdevProps = (net, context) => {
 	const queues = queuesOf(net);
-	const numbers = inheritedDescriptors(net, context.dryRun ? 1 : queues, context);
+	const numbers = inheritedDescriptors(net, queues, context);
 	const vhost = numbers.slice(queues);
 	return {
 		type: "tap",
