@@ -98,7 +98,10 @@ const fields = {
 	pm: child(pm, { doc: "Sleep states." }),
 	perf: child(perf, { doc: "Performance counters." }),
 	devices: child(devices, { required: true, implied: true, keepEmpty: true, doc: "What the guest has plugged in." }),
-	seclabel: list(seclabel, { doc: "Labels of the host's security systems." }),
+	seclabel: list(seclabel, {
+		showItem: ({ implicit }, { inactive }) => !(implicit && inactive),
+		doc: "Labels of the host's security systems.",
+	}),
 	keywrap: child(keywrap, { doc: "Key wrapping." }),
 	launchSecurity: child(launchSecurity, { doc: "Confidential computing." }),
 	...qemuFields,

@@ -15,6 +15,11 @@ export const seclabel = element(
 			doc: "Whether the guest's files get its label.",
 			show: (self) => self.type !== "none",
 		}),
+		implicit: attr(yesNo, {
+			live: true,
+			show: (_, { status }) => status === true,
+			doc: "Set where nobody asked for the label: it belongs to the run, not to the configuration.",
+		}),
 		label: leaf(nonEmpty, {
 			doc: "Label of the guest's process.",
 		}),

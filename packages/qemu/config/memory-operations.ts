@@ -6,7 +6,7 @@ import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
-import { balloonPath } from "../lifecycle/set-up.ts";
+import { balloonPath } from "../lifecycle/refresh.ts";
 import { changeConfig, changeLive, impactOf } from "./impact.ts";
 
 /** VIR_DOMAIN_MEM_MAXIMUM. */

@@ -5,7 +5,7 @@ import { QemuDomain } from "./domain.ts";
 import type { DefinitionStore } from "./store.ts";
 
 /** Stored definitions kept parsed in memory; those used least recently are let go. */
-const DEFINITIONS_IN_MEMORY = 1024;
+const DEFINITIONS_IN_MEMORY = 16_384;
 
 export interface Identity {
 	readonly name: string;

@@ -4,7 +4,7 @@ import type { DomainOperations } from "@virtkit/core/domain-operations";
 import { isQmpError } from "@virtkit/qmp/qmp-error";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
-import { balloonPath } from "../lifecycle/set-up.ts";
+import { balloonPath } from "../lifecycle/refresh.ts";
 import { pageKib } from "./page-size.ts";
 import { processTimes } from "./process-times.ts";
 

@@ -24,7 +24,7 @@ import { groupName } from "./launch.ts";
 import { connectMonitor } from "./monitor.ts";
 import { adoptFiles } from "./ownership.ts";
 import { keepPorts } from "./ports.ts";
-import { refresh } from "./set-up.ts";
+import { refresh } from "./refresh.ts";
 import { adoptStatusFile, saveStatus } from "./status-file.ts";
 import { adoptWorkFolders } from "./work-folder.ts";
 

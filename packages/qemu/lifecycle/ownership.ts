@@ -1,6 +1,16 @@
 // Lets the user that a guest runs as use the guest's files: changes their owners at start, and gives them back after the last guest.
 
-import { chownSync, closeSync, openSync, readFileSync, type Stats, statSync, unlinkSync } from "node:fs";
+import {
+	accessSync,
+	chownSync,
+	closeSync,
+	constants,
+	openSync,
+	readFileSync,
+	type Stats,
+	statSync,
+	unlinkSync,
+} from "node:fs";
 import { writeFileAtomicallySync } from "@virtkit/host/atomic-file";
 import { isErrno, systemError } from "@virtkit/host/system-error";
 import type { DomainDef } from "@virtkit/model/domain/domain";
@@ -35,6 +45,7 @@ const noteOf = (run: Run): string => `${run.statusFile.replace(/\.xml$/, "")}.ow
 /** Gives the guest's files to who it runs as, as far as it needs. */
 export function giveFiles(driver: Driver, run: Run): void {
 	const { runAs } = driver;
+	checkBootFiles(run.live.def);
 	if (runAs === undefined || !driver.settings.dynamicOwnership || !isConfinedByOwner(run.live.def)) return;
 	const lent = new Map<string, Owner>();
 	for (const file of usedFiles(run.live.def)) {
@@ -51,6 +62,18 @@ export function giveFiles(driver: Driver, run: Run): void {
 			chownSync(path, runAs.uid, runAs.gid);
 		} catch (error) {
 			throw systemError(`unable to set user and group to '${runAs.uid}:${runAs.gid}' on '${path}'`, error);
+		}
+	}
+}
+
+/** What the guest boots from must be there: QEMU's own words for a file that is not do not reach every client. Throws SYSTEM_ERROR. */
+function checkBootFiles({ os: { kernel, initrd, dtb } }: DomainDef): void {
+	for (const path of [kernel, initrd, dtb]) {
+		if (path === undefined) continue;
+		try {
+			accessSync(path, constants.R_OK);
+		} catch (error) {
+			throw systemError(`Cannot access boot file '${path}'`, error);
 		}
 	}
 }

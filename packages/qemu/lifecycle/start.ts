@@ -24,6 +24,7 @@ import { enterGroup, launch } from "./launch.ts";
 import { connectMonitor } from "./monitor.ts";
 import { makeNvram } from "./nvram.ts";
 import { giveFiles } from "./ownership.ts";
+import { placeOnHost } from "./place-on-host.ts";
 import { choosePorts } from "./ports.ts";
 import { setUp } from "./set-up.ts";
 import { createStatusFile, saveStatus, saveStatusNow } from "./status-file.ts";
@@ -100,6 +101,7 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	settleImages(driver, domain, run);
 	choosePorts(driver, run);
 	prepareDomain(context);
+	placeOnHost(driver, run.live.def);
 	const masterKey = createWorkFolders(driver, run);
 	makeNvram(driver, run, request.resetNvram === true);
 	giveFiles(driver, run);
