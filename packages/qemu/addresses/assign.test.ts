@@ -228,6 +228,18 @@ const COLLISIONS: readonly (readonly [what: string, devices: string, options: Co
 		{},
 		{ code: "CONFIG_UNSUPPORTED", message: /USB is disabled/ },
 	],
+	[
+		"a controller that no PCI bus takes",
+		"<controller type='xenbus'/>",
+		Q35,
+		{ code: "INTERNAL_ERROR", message: /Cannot automatically add a PCI bus/ },
+	],
+	[
+		"a virtio disk at a place that is no virtio bus",
+		virtioDisk("vda", "<address type='usb' bus='0' port='1'/>"),
+		{},
+		{ code: "CONFIG_UNSUPPORTED", message: /virtio disk cannot have an address of type 'usb'/ },
+	],
 ];
 
 for (const [what, devices, options, error] of COLLISIONS)
