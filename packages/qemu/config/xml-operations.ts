@@ -14,11 +14,11 @@ export function xmlOperations(): Pick<DomainOperations<QemuDomain>, "xml"> {
 				throw new VirtError("OPERATION_DENIED", "virDomainGetXMLDesc with secure flag", { domain: "DOM" });
 			const migratable = (flags & XML_FLAG.migratable) !== 0;
 			const inactive = (flags & XML_FLAG.inactive) !== 0 || domain.run === undefined;
-			return (inactive ? domain.config : domain.current).format({
-				inactive,
-				secure: migratable || (flags & XML_FLAG.secure) !== 0,
-				migratable,
-			});
+			const definition = inactive ? domain.config : domain.current;
+			const options = { inactive, secure: migratable || (flags & XML_FLAG.secure) !== 0, migratable };
+			return definition.settling && !migratable
+				? definition.settling.then(() => definition.format(options))
+				: definition.format(options);
 		},
 	};
 }

@@ -1,5 +1,6 @@
 // A domain's definition with its texts, formatted once each and kept until it changes.
 
+import type { CpuDef } from "@virtkit/model/domain/cpu";
 import { type DomainDef, formatDomain } from "@virtkit/model/domain/domain";
 import type { FormatOptions } from "@virtkit/xml/format";
 
@@ -17,6 +18,10 @@ export interface DefinitionFigures {
 /** A definition. Whoever changes `def` calls `changed`. */
 export class Definition {
 	readonly def: DomainDef;
+	/** The CPU as it turned out, shown in place of the definition's; what goes to another host keeps the one asked for. */
+	shownCpu: CpuDef | undefined;
+	/** Settles when the definition is as it will be shown; undefined where it is already. */
+	settling: Promise<void> | undefined;
 	readonly #texts = new Map<number, string>();
 
 	constructor(def: DomainDef) {
@@ -27,8 +32,12 @@ export class Definition {
 	format(options: FormatOptions = {}): string {
 		const key = (options.inactive ? 1 : 0) | (options.secure ? 2 : 0) | (options.migratable ? 4 : 0);
 		let text = this.#texts.get(key);
-		if (text === undefined) this.#texts.set(key, (text = formatDomain(this.def, options)));
+		if (text === undefined) this.#texts.set(key, (text = formatDomain(this.#shown(options), options)));
 		return text;
+	}
+
+	#shown({ migratable }: FormatOptions): DomainDef {
+		return this.shownCpu === undefined || migratable ? this.def : { ...this.def, cpu: this.shownCpu };
 	}
 
 	changed(): void {

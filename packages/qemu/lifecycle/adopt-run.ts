@@ -21,6 +21,7 @@ import { endRun, ownProcess, type ShutoffReason } from "./end.ts";
 import { shutDownOrReboot } from "./fake-reboot.ts";
 import { logFileOf } from "./guest-log.ts";
 import { groupName } from "./launch.ts";
+import { settleLiveCpu } from "./live-cpu.ts";
 import { connectMonitor } from "./monitor.ts";
 import { adoptFiles } from "./ownership.ts";
 import { keepPorts } from "./ports.ts";
@@ -131,6 +132,7 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 		return end(driver, domain, run, status.phase === "starting" ? "failed" : "crashed");
 	}
 	run.phase = "up";
+	settleLiveCpu(run);
 	domain.setState(stateOfMachine(domain.state, machine));
 	await recoverInterruptedSave(driver, domain, run);
 	saveStatus(driver, domain);

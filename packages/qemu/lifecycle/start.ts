@@ -21,6 +21,7 @@ import { endRun } from "./end.ts";
 import { guestOutputError, logFileOf } from "./guest-log.ts";
 import { openInterfaces } from "./host-interfaces.ts";
 import { enterGroup, launch } from "./launch.ts";
+import { settleLiveCpu } from "./live-cpu.ts";
 import { connectMonitor } from "./monitor.ts";
 import { makeNvram } from "./nvram.ts";
 import { giveFiles } from "./ownership.ts";
@@ -139,6 +140,7 @@ async function letGo(driver: Driver, domain: QemuDomain, run: Run, request: Star
 	}
 	// Whoever ended QEMU between its last answer and now found a start under way.
 	if (run.monitor.loss) throw run.monitor.loss;
+	settleLiveCpu(run);
 }
 
 /** The error that a failed start ends in: what QEMU said, where QEMU is gone. */
