@@ -108,7 +108,7 @@ const FACTS: EmulatorFacts = {
 			family: 6,
 			model: 85,
 			stepping: 1,
-			features: ["fpu", "pni", "sse4.1", "avx", "aes"],
+			features: ["fpu", "pni", "sse4.1", "avx", "movbe", "aes"],
 		},
 		Other: { vendor: "AuthenticAMD", family: 25, model: 1, stepping: 1, features: ["fpu", "pni", "sse4.1", "lahf-lm"] },
 		qemu64: { vendor: "AuthenticAMD", family: 15, model: 107, stepping: 1, features: ["fpu", "spec-ctrl"] },
@@ -181,7 +181,7 @@ test("a guest's CPU prefers the same product and says what to disable", () => {
 		vendor: "GenuineIntel",
 		family: 6,
 		model: 85,
-		features: new Set(["fpu", "pni", "sse4.1", "avx", "cmp-legacy"]),
+		features: new Set(["fpu", "pni", "sse4.1", "avx", "movbe", "cmp-legacy"]),
 	};
 	const described = describeCpu(cpu, modelDefinitions(FACTS), { of: "guest" });
 	assert.equal(described?.model, "Newer");

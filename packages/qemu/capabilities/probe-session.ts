@@ -65,7 +65,8 @@ export class ProbeSession implements AsyncDisposable {
 		const what = end ?? "it does not answer as QEMU does";
 		const printed = this.printed === "" ? "it printed nothing" : `it printed: ${this.printed}`;
 		const message = `Failed to probe QEMU binary ${this.binary} with QMP: ${what}; ${printed}`;
-		return new VirtError("INTERNAL_ERROR", message, { cause: thrown });
+		// libvirt stumbles over the process number that the program never wrote, and says so with this code.
+		return new VirtError("SYSTEM_ERROR", message, { cause: thrown });
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

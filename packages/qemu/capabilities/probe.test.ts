@@ -83,8 +83,8 @@ test("the newest machine type speaks for its kind", () => {
 test("a program that is no QEMU is named with how it ended and what it printed", async () => {
 	await withScript("echo wrong tool >&2; exit 3", (path) =>
 		assert.rejects(probeEmulator(path), {
-			code: "INTERNAL_ERROR",
-			message: `internal error: Failed to probe QEMU binary ${path} with QMP: exit status 3; it printed: wrong tool`,
+			code: "SYSTEM_ERROR",
+			message: `Failed to probe QEMU binary ${path} with QMP: exit status 3; it printed: wrong tool`,
 		}),
 	);
 	await withScript("kill -SEGV $$", (path) =>
