@@ -4,8 +4,8 @@ import { toVirtError, VirtError } from "@virtkit/base/errors";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { PausedReason, Run, RunningReason } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
-import { saveStatus, saveStatusNow } from "../lifecycle/status-file.ts";
 import { endProcess, endRun } from "../lifecycle/end.ts";
+import { saveStatus, saveStatusNow } from "../lifecycle/status-file.ts";
 import { startCpus, stopCpus } from "../lifecycle/stop-operations.ts";
 
 /** Throws INTERNAL_ERROR where the domain has lost its guest while something was done with it. */
