@@ -16,6 +16,7 @@ const target = element(
 	{
 		type: attr(oneOf("none", "guestfwd", "virtio", "xen"), {
 			required: true,
+			missing: "CONFIG_UNSUPPORTED",
 			code: "CONFIG_UNSUPPORTED",
 			doc: "How the guest reaches the channel.",
 		}),

@@ -23,11 +23,8 @@ const escapeRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g
 
 /** Whether a socket is one that the driver chose for a former run: in its folder, or in a folder of a guest's there. */
 function isChosenPath(path: string, { name }: ChannelDef["target"], folder: string): boolean {
-	return (
-		new RegExp(`^${escapeRegex(folder)}/[^/]+\\.`).test(path) ||
-		new RegExp(`domain-[^/]+/${escapeRegex(name ?? "")}$`).test(path) ||
-		new RegExp(`^${escapeRegex(folder)}/[^/]+/${escapeRegex(name ?? "")}$`).test(path)
-	);
+	const file = name === undefined ? "" : `${escapeRegex(name)}$`;
+	return new RegExp(`^${escapeRegex(folder)}/[^/]+\\.`).test(path) || new RegExp(`domain-[^/]+/${file}`).test(path);
 }
 
 function completeChannel(channel: ChannelDef, { host }: DefineContext): void {
