@@ -21,11 +21,21 @@ export interface Position {
 	readonly column: number;
 }
 
-const POSITIONS = new WeakMap<object, Position>();
+/** Line and column in one number, so that thousands of documents keep little: lines are multiples of this. */
+const COLUMNS = 2 ** 20;
+const POSITIONS = new WeakMap<object, number>();
 
 /** Where the element that became `value` starts in its document; undefined for values made in code. */
 export function positionOf(value: object): Position | undefined {
-	return POSITIONS.get(value);
+	const place = POSITIONS.get(value);
+	return place === undefined ? undefined : { line: Math.floor(place / COLUMNS), column: place % COLUMNS };
+}
+
+/** Lets `value` stand for the element that `original` was read from. */
+export function copyPosition<T extends object>(original: object, value: T): T {
+	const place = POSITIONS.get(original);
+	if (place !== undefined) POSITIONS.set(value, place);
+	return value;
 }
 
 /** An XML_ERROR (or `code`) at the position of `at`. */
@@ -42,7 +52,7 @@ export function readElement<T>(schema: Schema<T>, written: XmlElement, context: 
 	if (schema.resolve) return readElement(schema.resolve(), written, context);
 	const element = schema.rewrite?.(written) ?? written;
 	const value: Record<string, unknown> = {};
-	POSITIONS.set(value, element);
+	if (element.line > 0) POSITIONS.set(value, element.line * COLUMNS + Math.min(element.column, COLUMNS - 1));
 	const taken = context.strict || schema.closed ? new Taken() : undefined;
 	readFields(schema.fields, element, value, context, taken);
 	if (schema.variants) readVariant(schema, element, value, context, taken);

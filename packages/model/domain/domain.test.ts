@@ -12,8 +12,8 @@ import { type DomainDef, domain, formatDomain, parseDomain } from "./domain.ts";
 const FOLDER = join(import.meta.dirname, "../../../fixtures/xml/domain");
 const fixtures = readdirSync(FOLDER).map((name) => readFileSync(join(FOLDER, name), "utf8"));
 
-/** Fields that no document has: the namespace declaration, made when it is written. */
-const UNWRITTEN = new Set(["domain/qemuNamespace"]);
+/** Fields that no definition has: the namespace declaration is made when it is written, others are the run's own. */
+const UNWRITTEN = new Set(["domain/qemuNamespace", "domain/seclabel/@implicit"]);
 
 test("every attribute of the domain outside its devices is exercised by a fixture", () => {
 	const coverage = new FieldCoverage();
@@ -31,6 +31,15 @@ test("every attribute of the domain outside its devices is exercised by a fixtur
 test("canonical documents are written exactly as they were read", () => {
 	for (const text of fixtures)
 		assert.equal(formatDomain(parseDomain(text, { strict: true, live: true }), { secure: true }), text);
+});
+
+test("what belongs to a run is in its status file alone", () => {
+	const label = "<seclabel type='dynamic' model='dac' relabel='yes' implicit='yes'/>";
+	const text = `<domain type='qemu' id='1'><name>x</name><memory>1</memory><os><type>hvm</type></os>${label}</domain>`;
+	const def = parseDomain(text, { strict: true, live: true });
+	assert.ok(formatDomain(def, { status: true }).includes(label));
+	assert.ok(!formatDomain(def).includes("implicit"));
+	assert.equal(parseDomain(text).seclabel[0]?.implicit, undefined);
 });
 
 /** The smallest domain, with `inside` before its devices. */
