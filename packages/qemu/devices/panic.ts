@@ -59,6 +59,11 @@ export const refuseDuplicatePanics: DomainStep = ({ def: { devices } }) => {
 			refuseDevice(device, `there are several panic devices of model '${device.model}'`, "XML_ERROR");
 };
 
+/** Throws where the guest cannot have one of its panic devices. */
+export const checkPanics: DomainStep = (context) => {
+	for (const device of context.def.devices.panics) checkDeviceRules(RULES, device, context);
+};
+
 export const panic: DeviceEntry<PanicDef> = {
 	kind: "panic",
 	list: ({ devices }) => devices.panics,
@@ -66,7 +71,6 @@ export const panic: DeviceEntry<PanicDef> = {
 	complete: (device, context) => {
 		device.model ??= machineModel(context);
 	},
-	check: (device, context) => checkDeviceRules(RULES, device, context),
 	build: ({ model, address }, { command }) => {
 		if (model !== "isa") return;
 		command.addDevice({ driver: "pvpanic", ioport: address?.type === "isa" ? (address.iobase ?? 0) : undefined });

@@ -26,7 +26,7 @@ import { checkIOThreads } from "./iothread.ts";
 import { addDefaultMemballoon, memballoon } from "./memballoon.ts";
 import { checkMemoryPlugs, memory } from "./memory.ts";
 import { nvram } from "./nvram.ts";
-import { addMachinePanic, panic, refuseDuplicatePanics } from "./panic.ts";
+import { addMachinePanic, checkPanics, panic, refuseDuplicatePanics } from "./panic.ts";
 import { parallel } from "./parallel.ts";
 import { redirdev } from "./redirdev.ts";
 import { rng } from "./rng.ts";
@@ -106,7 +106,13 @@ export const IMPLIED_DEVICES: readonly DomainStep[] = [
 export const ADDRESSED: readonly DomainStep[] = [copySerialConsole];
 
 /** Checks that concern devices of several kinds, before each device is checked. */
-export const DOMAIN_CHECKS: readonly DomainStep[] = [checkIOThreads, checkConsoles, checkTpms, checkMemoryPlugs];
+export const DOMAIN_CHECKS: readonly DomainStep[] = [
+	checkIOThreads,
+	checkConsoles,
+	checkPanics,
+	checkTpms,
+	checkMemoryPlugs,
+];
 
 /** The same, after each device is checked. */
 export const LAST_CHECKS: readonly DomainStep[] = [checkHostdevs];
