@@ -117,6 +117,8 @@ function settleInputBuses({ inputs }: DevicesDef, domain: Loose | undefined): vo
 	for (const device of inputs) {
 		const bus = device.bus ?? defaultInputBus(device.type, os?.type?.type ?? "hvm", os?.type?.arch);
 		if (bus !== undefined) device.bus = bus;
+		if (bus === "usb" && device.address && device.address.type !== "usb")
+			throw documentError(positionOf(device), "Invalid address for a USB device");
 	}
 }
 
