@@ -4,6 +4,7 @@ import type { SmbiosDef } from "@virtkit/model/domain/sysinfo";
 import type { CpuExpansion, EmulatorCapabilities } from "./capabilities/emulator.ts";
 import type { HostProcessor } from "./capabilities/host-facts.ts";
 import type { FirmwareDescriptor } from "./defaults/firmware-descriptor.ts";
+import type { HostFiles } from "./host-files.ts";
 import type { DriverSettings } from "./settings.ts";
 
 /** What a secret may be used for (virSecretUsageType). */
@@ -34,6 +35,8 @@ export interface DriverHost {
 	readonly hostCpu?: CpuExpansion | undefined;
 	/** The host's processor as its kernel shows it; undefined where that cannot be read. */
 	readonly processor?: HostProcessor | undefined;
+	/** Files of the host that devices ask about. */
+	readonly files: HostFiles;
 	/** Numbers of the host's NUMA nodes. */
 	readonly numaNodes: readonly number[];
 	/** Host CPUs. */

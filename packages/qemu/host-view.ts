@@ -13,6 +13,7 @@ import { parseProcessor } from "./capabilities/host-reader.ts";
 import { type KvmDevice, readKvmDevice } from "./capabilities/kvm-device.ts";
 import { type FirmwareDescriptor, parseFirmwareDescriptor } from "./defaults/firmware-descriptor.ts";
 import type { DriverHost } from "./driver-host.ts";
+import { hostFiles } from "./host-files.ts";
 import type { DriverPaths } from "./paths.ts";
 import type { DriverSettings } from "./settings.ts";
 import { findId } from "./user-ids.ts";
@@ -33,6 +34,7 @@ const FIRMWARE_FOLDERS = ["/etc/qemu/firmware", "/usr/share/qemu/firmware"];
 /** See the opening sentence. Answers at once; what takes a process to find out throws `EmulatorUnknown`. */
 export class HostView implements DriverHost {
 	readonly arch = hostArch();
+	readonly files = hostFiles;
 	readonly settings: DriverSettings;
 	readonly nvramDir: string;
 	readonly libDir: string;

@@ -4,6 +4,7 @@ import { type DomainDef, parseDomain } from "@virtkit/model/domain/domain";
 import { EmulatorCapabilities } from "@virtkit/qemu/capabilities/emulator";
 import type { DefineContext } from "@virtkit/qemu/devices/entry";
 import type { DriverHost } from "@virtkit/qemu/driver-host";
+import type { HostFiles } from "@virtkit/qemu/host-files";
 import type { DriverSettings } from "@virtkit/qemu/settings";
 
 /** Devices of a common emulator, as far as addresses and disks ask for them. */
@@ -49,6 +50,22 @@ export function domainWith(devices: string, options: ContextOptions = {}): Domai
 	return parseDomain(
 		`<domain type='qemu'><name>guest</name><memory>1048576</memory><os><type arch='${arch}' machine='${machine}'>hvm</type></os>${elements}<devices>${devices}</devices></domain>`,
 	);
+}
+
+/** A host that has these files and no others; a link's text is where it leads. */
+export function hostFilesOf(files: Readonly<Record<string, string>>): HostFiles {
+	const read = (path: string): string | undefined => (Object.hasOwn(files, path) ? files[path] : undefined);
+	return {
+		exists: (path) => read(path) !== undefined,
+		list: (folder) => {
+			const inside = Object.keys(files).filter((path) => path.startsWith(`${folder}/`));
+			const names = inside.map((path) => path.slice(folder.length + 1).split("/")[0] ?? "");
+			return names.length > 0 ? [...new Set(names)].sort() : undefined;
+		},
+		read,
+		size: (path) => read(path)?.length,
+		link: read,
+	};
 }
 
 /** The context in which that domain is completed. */
@@ -100,6 +117,7 @@ export function defineContext(devices: string, options: ContextOptions = {}): De
 		nvramDir: "/var/lib/virtkit/nvram",
 		libDir: "/var/lib/virtkit",
 		channelDir: "/run/virtkit/channel",
+		files: hostFilesOf({}),
 		numaNodes: [0],
 		cpus: 2,
 		hugepages: [],

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { ErrorCode } from "@virtkit/base/errors";
-import { COMMON_TYPES, defineContext } from "@virtkit/testing/define-context";
+import { COMMON_TYPES, defineContext, hostFilesOf } from "@virtkit/testing/define-context";
 import { isVirtError } from "@virtkit/testing/expect-error";
 import { domainToNative } from "../command-line/native.ts";
 import { completeDomain } from "../defaults/complete.ts";
@@ -126,6 +126,36 @@ const ROWS: readonly Row[] = [
 		],
 	},
 	{
+		title: "a unit of the host's adapter is its generic device",
+		devices:
+			"<hostdev type='scsi'><source><adapter name='scsi_host3'/><address bus='0' target='1' unit='2'/></source><readonly/></hostdev>",
+		words: /backend"/,
+		host: { files: hostFilesOf({ "/sys/bus/scsi/devices/3:0:1:2/scsi_generic/sg5/dev": "" }) },
+		becomes: [
+			`-blockdev {"driver":"host_device","filename":"/dev/sg5","node-name":"libvirt-1-backend","read-only":true}`,
+			`-device {"driver":"scsi-generic","drive":"libvirt-1-backend","id":"hostdev0","bus":"scsi0.0","scsi-id":0}`,
+		],
+	},
+	{
+		title: "the kernel serves a SCSI adapter",
+		devices: "<hostdev type='scsi_host'><source protocol='vhost' wwpn='naa.5123456789abcde0'/></hostdev>",
+		words: /vhost/,
+		host: { files: hostFilesOf({ "/dev/vhost-scsi": "" }) },
+		becomes: [
+			`-device {"driver":"vhost-scsi-pci","wwpn":"naa.5123456789abcde0","vhostfd":"3","id":"hostdev0","bus":"pci.0","addr":"0x2"}`,
+		],
+	},
+	{
+		title: "the host's own module, with the file that cancels its commands",
+		devices: "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm1'/></backend></tpm>",
+		words: /tpm/,
+		host: { files: hostFilesOf({ "/dev/tpm1": "", "/sys/class/tpm/tpm1/device/cancel": "" }) },
+		becomes: [
+			"-tpmdev passthrough,id=tpm-tpm0,path=/dev/tpm1,cancel-path=/sys/class/tpm/tpm1/device/cancel",
+			`-device {"driver":"tpm-tis","tpmdev":"tpm-tpm0","id":"tpm0"}`,
+		],
+	},
+	{
 		title: "redirected USB devices pass the filter",
 		devices:
 			"<graphics type='spice'/><redirdev type='spicevmc'><boot order='1'/></redirdev><redirfilter><usbdev class='0x08' vendor='0x15E1' product='0x2007' version='1.10' allow='yes'/><usbdev allow='no'/></redirfilter>",
@@ -231,6 +261,11 @@ const REFUSALS: readonly Refusal[] = [
 		devices:
 			"<hostdev type='scsi'><source><adapter name='scsi_host999'/><address bus='0' target='0' unit='0'/></source></hostdev>",
 		code: "SYSTEM_ERROR",
+	},
+	{
+		title: "an adapter of the kernel's that is not there",
+		devices: "<hostdev type='scsi_host'><source protocol='vhost' wwpn='naa.5123456789abcde0'/></hostdev>",
+		code: "CONFIG_UNSUPPORTED",
 	},
 	{
 		title: "a password that nobody knows",

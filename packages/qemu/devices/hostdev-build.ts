@@ -1,8 +1,6 @@
 // Devices of the host on the command line.
 
-import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
-import { systemError } from "@virtkit/host/system-error";
 import type { HostPciSource, HostScsiSource, HostUsbSource, TeamingDef } from "@virtkit/model/domain/host-device";
 import type { HostdevDef } from "@virtkit/model/domain/hostdev";
 import type { InterfaceDef } from "@virtkit/model/domain/interface";
@@ -107,28 +105,25 @@ function buildVhostScsi(device: HostdevDef, context: BuildContext): void {
 }
 
 /** `/dev/sg0`: the generic device of a unit of the host's adapter. Throws SYSTEM_ERROR where it is not there. */
-function genericDevice({ adapter, address }: HostScsiSource): string {
+function genericDevice({ adapter, address }: HostScsiSource, { host }: DefineContext): string {
 	const number = /^scsi_host(\d+)$/.exec(adapter?.name ?? "")?.[1];
 	if (number === undefined) throw new VirtError("INTERNAL_ERROR", `Cannot parse adapter '${adapter?.name}'`);
 	const { bus = 0, target = 0, unit = 0 } = address ?? {};
 	const folder = `/sys/bus/scsi/devices/${number}:${bus}:${target}:${unit}/scsi_generic`;
-	try {
-		const [name] = readdirSync(folder);
-		if (name !== undefined) return `/dev/${name}`;
-	} catch (cause) {
-		throw systemError(`cannot open directory '${folder}'`, cause);
-	}
-	throw new VirtError("INTERNAL_ERROR", `'${folder}' is empty`);
+	const [name] = host.files.list(folder) ?? [];
+	if (name === undefined)
+		throw new VirtError("SYSTEM_ERROR", `cannot open directory '${folder}': No such file or directory`);
+	return `/dev/${name}`;
 }
 
 /** The unit as an image, so that it is written as those of disks are. */
-function scsiImage(device: HostdevDef, source: HostScsiSource): DiskImage {
+function scsiImage(device: HostdevDef, source: HostScsiSource, context: DefineContext): DiskImage {
 	const isNetwork = source.protocol === "iscsi";
 	return {
 		type: isNetwork ? "network" : "block",
 		source: isNetwork
 			? { protocol: "iscsi", name: source.name, host: source.host, initiator: source.initiator, seclabels: [] }
-			: { dev: genericDevice(source), host: [], seclabels: [] },
+			: { dev: genericDevice(source, context), host: [], seclabels: [] },
 		format: "raw",
 		readonly: device.readonly === true,
 		id: undefined,
@@ -152,7 +147,7 @@ export function scsiBackend(
 	source: HostScsiSource,
 	context: SecretContext,
 ): { readonly object: JsonObject | undefined; readonly node: JsonObject } {
-	const image = scsiImage(device, source);
+	const image = scsiImage(device, source, context);
 	const name = backendNode(device, context);
 	const secret = `${name}-secret0`;
 	const node = {
@@ -206,13 +201,8 @@ export function buildHostInterface(net: InterfaceDef, context: BuildContext): vo
 export const checkHostdevsToStart: DomainStep = (context) => {
 	const { hostdevs } = context.def.devices;
 	for (const { scsi } of hostdevs) if (scsi?.auth) lookupSecret(scsi.auth.secret, "iscsi", context);
-	for (const { scsi } of hostdevs) if (scsi && scsi.protocol !== "iscsi") genericDevice(scsi);
+	for (const { scsi } of hostdevs) if (scsi && scsi.protocol !== "iscsi") genericDevice(scsi, context);
 	if (!hostdevs.some(({ scsiHost }) => scsiHost)) return;
-	if (!existsSync(VHOST_SCSI))
+	if (!context.host.files.exists(VHOST_SCSI))
 		throw new VirtError("CONFIG_UNSUPPORTED", `vhost-scsi device file '${VHOST_SCSI}' cannot be found`);
-	try {
-		closeSync(openSync(VHOST_SCSI, "r+"));
-	} catch (cause) {
-		throw systemError(`cannot open '${VHOST_SCSI}'`, cause);
-	}
 };

@@ -91,7 +91,8 @@ function pciNeed(device: HostdevDef, context: DefineContext): PciNeed | undefine
 	if (type === "mdev") return model === "vfio-pci" ? expressSlot(context) : undefined;
 	if (type !== "pci" || !pci) return undefined;
 	const isSettled = address?.type === "pci";
-	return hasPcieRoot(context) && !isSettled && isConventional(pci.address) ? conventionalSlot() : expressSlot(context);
+	const isOld = hasPcieRoot(context) && !isSettled && isConventional(pci.address, context.host.files);
+	return isOld ? conventionalSlot() : expressSlot(context);
 }
 
 /** On s390x, what sits on the channel subsystem. */
@@ -107,9 +108,9 @@ export const hostdev: DeviceEntry<HostdevDef> = {
 	checkCommon: checkHostdevCommon,
 	check: checkHostdev,
 	pci: pciNeed,
-	isolationGroup: ({ pci }, { def }) => {
+	isolationGroup: ({ pci }, { def, host }) => {
 		// Groups count from 1, since 0 is that of emulated devices.
-		const group = pci && isMachine(def, "pseries") ? iommuGroup(pci.address) : undefined;
+		const group = pci && isMachine(def, "pseries") ? iommuGroup(pci.address, host.files) : undefined;
 		return group === undefined ? 0 : group + 1;
 	},
 	usb: ({ type }) => type === "usb",

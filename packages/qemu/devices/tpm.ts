@@ -1,11 +1,11 @@
 // Trusted platform modules.
 
-import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { VirtError } from "@virtkit/base/errors";
 import type { TpmBackendDef, TpmDef, TpmModel } from "@virtkit/model/domain/tpm";
 import { DEFAULT_TPM_DEVICE } from "@virtkit/model/domain/tpm";
 import { escapeCommas, type JsonObject } from "../command-line/command-line.ts";
+import type { HostFiles } from "../host-files.ts";
 import { isMachine, isPpc64, isX86 } from "../machine.ts";
 import { addChardev } from "./chardev-build.ts";
 import { addressProps } from "./device-address.ts";
@@ -107,9 +107,9 @@ export const checkTpms: DomainStep = ({ def }) => {
 const devicePath = ({ backend }: TpmDef): string => backend.device?.path ?? DEFAULT_TPM_DEVICE;
 
 /** Where a command that runs on the host's module is cancelled; there may be no such file. */
-function cancelPath(device: string): string {
+function cancelPath(device: string, files: HostFiles): string {
 	const folders = [`/sys/class/tpm/${basename(device)}/device`, `/sys/class/misc/${basename(device)}/device`];
-	return folders.map((folder) => `${folder}/cancel`).find((path) => existsSync(path)) ?? "/dev/null";
+	return folders.map((folder) => `${folder}/cancel`).find((path) => files.exists(path)) ?? "/dev/null";
 }
 
 const backendId = ({ alias }: TpmDef): string => `tpm-${alias}`;
@@ -119,10 +119,10 @@ const CHARDEV = "chrtpm";
 /** Socket of the emulator that the driver starts. */
 const emulatorSocket = ({ paths }: BuildContext): string => `${paths.work}/swtpm.sock`;
 
-function formatBackend(device: TpmDef): string {
+function formatBackend(device: TpmDef, { host }: DefineContext): string {
 	if (device.backend.type !== "passthrough") return `emulator,id=${backendId(device)},chardev=${CHARDEV}`;
 	const path = devicePath(device);
-	const paths = `path=${escapeCommas(path)},cancel-path=${escapeCommas(cancelPath(path))}`;
+	const paths = `path=${escapeCommas(path)},cancel-path=${escapeCommas(cancelPath(path, host.files))}`;
 	return `passthrough,id=${backendId(device)},${paths}`;
 }
 
@@ -147,17 +147,17 @@ function buildTpm(device: TpmDef, context: BuildContext): void {
 			const type = backend.type === "emulator" && context.dryRun ? "null" : "unix";
 			addChardev({ type, source: { mode: "connect", path, seclabels: [] }, endpoints: [] }, CHARDEV, context);
 		}
-		context.command.add("-tpmdev", formatBackend(device));
+		context.command.add("-tpmdev", formatBackend(device, context));
 	}
 	addDevice(device, tpmProps(device, context), context);
 }
 
 /** Throws where the host's module that a guest is given is not there. */
-export const checkTpmsToStart: DomainStep = ({ def }) => {
+export const checkTpmsToStart: DomainStep = ({ def, host }) => {
 	for (const device of def.devices.tpms) {
 		const path = devicePath(device);
 		const isOpened = device.backend.type === "passthrough" && device.model !== "spapr-tpm-proxy";
-		if (isOpened && !existsSync(path))
+		if (isOpened && !host.files.exists(path))
 			throw new VirtError("SYSTEM_ERROR", `Could not open TPM device ${path}: No such file or directory`);
 	}
 };
