@@ -45,6 +45,7 @@ export const DOMAIN_TYPES = [
 	"parallels",
 	"bhyve",
 	"vz",
+	"hvf",
 ] as const;
 
 const fields = {

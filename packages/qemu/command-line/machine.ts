@@ -1,5 +1,6 @@
 // `-machine`, `-accel` and the chipset's settings.
 
+import { VirtError } from "@virtkit/base/errors";
 import type { BuildContext } from "../devices/entry.ts";
 import { isMachine } from "../machine.ts";
 import { pflashNodes } from "./firmware.ts";
@@ -61,7 +62,7 @@ export function buildMachine(context: BuildContext): void {
 	const hpet = clock.timer.find(({ name, present }) => name === "hpet" && present !== undefined);
 	const parameters = [
 		"usb=off",
-		...(keywrap?.cipher.map(({ name, state }) => `${name}-key-wrap=${onOff(state)}`) ?? []),
+		...(keywrap?.cipher.map(({ name, state }) => keyWrap(name, state ?? false, context)) ?? []),
 		...featureParameters(context),
 		iommu?.model === "smmuv3" ? "iommu=smmuv3" : undefined,
 		...memoryParameters(context),
@@ -78,6 +79,14 @@ export function buildMachine(context: BuildContext): void {
 	command.from({ element: os.type, what: "machine" }, () =>
 		command.add("-machine", [os.type.machine, ...parameters.filter(Boolean)].join(",")),
 	);
+}
+
+/** Whether the machine wraps the guest's keys of that cipher. Throws CONFIG_UNSUPPORTED where no machine of the emulator does. */
+function keyWrap(cipher: string, state: boolean, { caps }: BuildContext): string {
+	const option = `${cipher}-key-wrap`;
+	if (!caps.hasOption("machine", option))
+		throw new VirtError("CONFIG_UNSUPPORTED", `${option} is not available with this QEMU binary`);
+	return `${option}=${onOff(state)}`;
 }
 
 /** Whether the guest gets a table of memory latencies and bandwidths. */

@@ -69,8 +69,16 @@ function initiatorOf({ def }: BuildContext, node: number): number | undefined {
 	return best?.initiator;
 }
 
+/** Whether the node says more of its distances than QEMU takes for granted; what it leaves out counts as said. */
+function tellsDistance({ distances }: NumaCellDef, src: number, count: number): boolean {
+	if (!distances) return false;
+	const told = new Map(distances.sibling.map(({ id, value }) => [id, value]));
+	if (!told.has(src)) told.set(src, LOCAL_DISTANCE);
+	return told.size < count || [...told.values()].some((value) => value !== LOCAL_DISTANCE && value !== REMOTE_DISTANCE);
+}
+
 function buildDistances({ command }: BuildContext, cells: readonly NumaCellDef[]): void {
-	if (!cells.some(({ distances }) => distances)) return;
+	if (!cells.some((cell, src) => tellsDistance(cell, src, cells.length))) return;
 	for (const [src, cell] of cells.entries())
 		for (const [dst] of cells.entries()) {
 			const told = cell.distances?.sibling.find(({ id }) => id === dst)?.value;
