@@ -84,7 +84,7 @@ export function buildMachine(context: BuildContext): void {
 /** Whether the machine wraps the guest's keys of that cipher. Throws CONFIG_UNSUPPORTED where no machine of the emulator does. */
 function keyWrap(cipher: string, state: boolean, { caps }: BuildContext): string {
 	const option = `${cipher}-key-wrap`;
-	if (!caps.hasOption("machine", option))
+	if (caps.arch !== "s390x" || !caps.hasOption("machine", option))
 		throw new VirtError("CONFIG_UNSUPPORTED", `${option} is not available with this QEMU binary`);
 	return `${option}=${onOff(state)}`;
 }
