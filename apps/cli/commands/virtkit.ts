@@ -4,6 +4,7 @@ import { CommandError } from "../context.ts";
 import { needed, rest } from "../grammar/command.ts";
 import { COMPLETION_SCRIPTS } from "../grammar/completion-scripts.ts";
 import { type CliCommand, declare } from "./declare.ts";
+import { readFile } from "./definition.ts";
 
 const completion = declare({
 	name: "completion",
@@ -54,4 +55,33 @@ const manual = declare({
 	},
 });
 
-export const virtkitCommands: readonly CliCommand[] = [completion, complete, manual];
+interface ExplainedOption {
+	readonly name: string;
+	readonly value?: string;
+	readonly what: string;
+	readonly line?: number;
+}
+
+const explain = declare({
+	name: "explain",
+	summary: "tell where each option of a guest's QEMU comes from",
+	description:
+		"Prints QEMU's command line for a domain, or for a file with a domain description, and for each option the element that it renders, with its line, or the default or rule that made it. Lines are those of the file, or of dumpxml --inactive. With --output json as JSON.",
+	options: {
+		subject: needed("domain name, id or uuid, or a file with a '/' or '.' in its name", { completes: "domain" }),
+	},
+	async run(context, { subject }) {
+		const isFile = /[/.]/.test(subject);
+		const xml = isFile ? readFile(subject) : await (await context.domain(subject)).xml({ inactive: true });
+		const explained = await (await context.connection).domains.toNative(xml, "virtkit-explain");
+		if (context.options.json) return context.print(explained.trimEnd());
+		const { binary, options } = JSON.parse(explained) as { binary: string; options: readonly ExplainedOption[] };
+		context.print(binary);
+		for (const { name, value, what, line } of options) {
+			context.print(value === undefined ? name : `${name} ${value}`);
+			context.print(line === undefined ? `    ${what}` : `    ${what}, line ${line}`);
+		}
+	},
+});
+
+export const virtkitCommands: readonly CliCommand[] = [explain, completion, complete, manual];

@@ -34,49 +34,65 @@ const devices =
 	(context) => {
 		for (const entry of entries)
 			for (const device of entry.list(context.def))
-				context.command.from({ element: device, what: entry.kind }, () => entry.build(device, context));
+				context.command.from({ element: device, what: nameOf(entry, device) }, () => entry.build(device, context));
 	};
 
+/** `disk virtio-disk0`. */
+function nameOf({ kind }: AnyEntry, device: object): string {
+	const { alias } = device as { readonly alias?: string };
+	return alias === undefined ? kind : `${kind} ${alias}`;
+}
+
+/** A part, and why its options stand there where they say nothing of it themselves. */
+type Row = readonly [reason: string, part: Part];
+
 /** The parts before the devices. */
-const BEFORE: readonly Part[] = [
-	buildName,
-	buildCompatibility,
-	buildPausedStart,
-	buildMasterKey,
-	buildManagedReservations,
-	buildFlash,
-	buildMachine,
-	buildAccelerator,
-	buildTseg,
-	buildCpu,
-	buildLoader,
-	buildMemory,
-	buildSmp,
-	buildIOThreads,
-	buildNuma,
-	buildUuid,
-	buildSmbios,
-	buildFirmwareData,
-	buildGenerationId,
-	buildNoDefaults,
-	buildMonitor,
-	buildClock,
-	buildPowerManagement,
-	buildBoot,
+const BEFORE: readonly Row[] = [
+	["name of the guest", buildName],
+	["deprecation policy", buildCompatibility],
+	["starts paused, so that the driver can set the guest up first", buildPausedStart],
+	["key that protects the guest's secrets", buildMasterKey],
+	["helper for persistent reservations", buildManagedReservations],
+	["firmware", buildFlash],
+	["machine", buildMachine],
+	["accelerator", buildAccelerator],
+	["memory of system management mode", buildTseg],
+	["CPU", buildCpu],
+	["firmware", buildLoader],
+	["memory", buildMemory],
+	["virtual CPUs", buildSmp],
+	["I/O threads", buildIOThreads],
+	["NUMA cells", buildNuma],
+	["UUID of the guest", buildUuid],
+	["SMBIOS tables", buildSmbios],
+	["firmware's files", buildFirmwareData],
+	["generation id", buildGenerationId],
+	["nothing but what the definition says", buildNoDefaults],
+	["the driver's monitor", buildMonitor],
+	["clock", buildClock],
+	["what happens when the guest stops", buildPowerManagement],
+	["boot order", buildBoot],
 ];
 
 /** The parts after the devices, with the few devices that come last. */
-const AFTER: readonly Part[] = [buildVmCoreInfo, buildLaunchSecurity, buildExtra, buildSandbox];
+const AFTER: readonly Row[] = [
+	["core dumps that kdump can read", buildVmCoreInfo],
+	["encrypted memory", buildLaunchSecurity],
+	["options that the definition passes through", buildExtra],
+	["QEMU may do only what a guest needs (seccomp_sandbox)", buildSandbox],
+];
 
 /** Options that carry a message's time into the log. */
-const buildMessages: Part = ({ command }) => command.add("-msg", "timestamp=on");
+const buildMessages: Row = ["times in QEMU's log", ({ command }) => command.add("-msg", "timestamp=on")];
 
 /** Appends all options of the guest to `context.command`. Creates nothing: what must exist is in the context. */
 export function buildCommandLine(context: BuildContext): CommandLine {
-	for (const part of BEFORE) part(context);
+	const { command } = context;
+	const build = ([what, part]: Row): void => command.from({ what }, () => part(context));
+	BEFORE.forEach(build);
 	devices(BUILT)(context);
-	for (const part of AFTER) part(context);
+	AFTER.forEach(build);
 	devices(BUILT_LAST)(context);
-	buildMessages(context);
-	return context.command;
+	build(buildMessages);
+	return command;
 }

@@ -12,6 +12,7 @@ import type { DriverHost } from "../driver-host.ts";
 import { buildCommandLine } from "./build.ts";
 import { CommandLine } from "./command-line.ts";
 import { emulatorEnvironment } from "./environment.ts";
+import { formatExplanation } from "./explain.ts";
 import { checkOverrides, overrideDevice } from "./extra.ts";
 import { formatShell } from "./format-shell.ts";
 import { shortName } from "./memory-backend.ts";
@@ -40,6 +41,16 @@ function asHostDevice({ pci, managed, hostDriver, teaming, rom }: InterfaceDef):
 /** The shell text that would start `def`, which must be complete; `def` is prepared in place. Throws VirtError as a start would. */
 export function domainToNative(def: DomainDef, host: DriverHost): string {
 	exportInterfaces(def);
+	return formatShell(dryCommand(def, host));
+}
+
+/** The command line that would start `def`, as JSON with the origin of each option; otherwise as `domainToNative`. */
+export function explainDomain(def: DomainDef, host: DriverHost): string {
+	return formatExplanation(dryCommand(def, host));
+}
+
+/** The command line with everything in it that a start would have to open made up. */
+function dryCommand(def: DomainDef, host: DriverHost): CommandLine {
 	const context = contextOf(def, host, true);
 	prepareDomain(context);
 	const work = join(host.libDir, `domain-${shortName(def)}`);
@@ -61,5 +72,5 @@ export function domainToNative(def: DomainDef, host: DriverHost): string {
 	};
 	buildCommandLine(build);
 	checkOverrides(build);
-	return formatShell(command);
+	return command;
 }

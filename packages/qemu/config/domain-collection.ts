@@ -3,17 +3,22 @@
 import { existsSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainCollection } from "@virtkit/core/domain-operations";
-import { domainToNative } from "../command-line/native.ts";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import { domainToNative, explainDomain } from "../command-line/native.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
+import type { DriverHost } from "../driver-host.ts";
 import { createDomain } from "../lifecycle/start-operations.ts";
 import { managedSaveFile } from "../save/managed-save.ts";
 import { saveImageOperations } from "../save/operations.ts";
 import { defineDomain } from "./define-operations.ts";
 import { readDefinition } from "./read-definition.ts";
 
-/** libvirt's name of QEMU's command line as a format. */
-const NATIVE_FORMAT = "qemu-argv";
+/** Formats of a definition as a command line: libvirt's name of QEMU's, and ours with the origin of each option. */
+const NATIVE_FORMATS: Readonly<Record<string, (def: DomainDef, host: DriverHost) => string>> = {
+	"qemu-argv": domainToNative,
+	"virtkit-explain": explainDomain,
+};
 
 export function domainCollection(driver: Driver): DomainCollection<QemuDomain> {
 	const { domains } = driver;
@@ -38,7 +43,8 @@ function unsupported(api: string): never {
 }
 
 async function toNative(driver: Driver, format: string, xml: string): Promise<string> {
-	if (format !== NATIVE_FORMAT) throw new VirtError("INVALID_ARG", `unsupported config type ${format}`);
+	const render = Object.hasOwn(NATIVE_FORMATS, format) ? NATIVE_FORMATS[format] : undefined;
+	if (!render) throw new VirtError("INVALID_ARG", `unsupported config type ${format}`);
 	const def = await readDefinition(driver, xml, false);
-	return driver.host.withEmulators(() => domainToNative(def, driver.host));
+	return driver.host.withEmulators(() => render(def, driver.host));
 }

@@ -2,6 +2,7 @@
 
 import { type ConsoleDef, type ConsoleTarget, isSerialConsole } from "@virtkit/model/domain/console";
 import type { SerialDef, SerialTarget } from "@virtkit/model/domain/serial";
+import { copyPosition } from "@virtkit/xml/read";
 import type { JsonObject } from "../command-line/command-line.ts";
 import { addChardev } from "./chardev-build.ts";
 import { checkChardev } from "./chardev-check.ts";
@@ -40,8 +41,9 @@ export function linkSerialConsole(context: DefineContext): void {
 	if (serials[0]) completeSerial(serials[0], context);
 }
 
-function serialOf({ tty: _, target: __, ...rest }: ConsoleDef): SerialDef {
-	return { ...rest, target: { port: 0 } };
+function serialOf(console: ConsoleDef): SerialDef {
+	const { tty: _, target: __, ...rest } = console;
+	return copyPosition(console, { ...rest, target: { port: 0 } });
 }
 
 function consoleOf({ target, ...rest }: SerialDef): ConsoleDef {
