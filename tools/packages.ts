@@ -1,7 +1,7 @@
 // The Debian packages that commands need: one row a package, with what shows that it is there already.
 
 /** What a package is needed for; a later purpose needs the packages of the earlier ones too. */
-export const PURPOSES = ["up", "test", "bench"] as const;
+export const PURPOSES = ["up", "test", "bench", "lab"] as const;
 export type Purpose = (typeof PURPOSES)[number];
 
 /** A package that `apt-get` can bring. */
@@ -56,4 +56,6 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
 		present: ["/usr/sbin/libvirtd"],
 		reason: "libvirt's own daemon, which tests compare answers with",
 	},
+	{ purpose: "lab", name: "mmdebstrap", present: ["mmdebstrap"], reason: "makes the lab's host of Debian packages" },
+	{ purpose: "lab", name: "e2fsprogs", present: ["mkfs.ext4"], reason: "makes the disk of the lab's host" },
 ];

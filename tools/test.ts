@@ -37,7 +37,7 @@ interface Options {
 }
 
 function chooseSuites(names: readonly string[] | undefined): Suite[] {
-	if (names === undefined) return SUITES.filter((suite) => suite.onDemand !== true);
+	if (names === undefined) return SUITES.filter((suite) => suite.onDemand === undefined);
 	return names.map((name) => {
 		const suite = SUITES.find((known) => known.name === name);
 		if (suite === undefined) throw new Error(`there is no suite '${name}'`);
@@ -128,11 +128,15 @@ async function main(args: string[]): Promise<number> {
 		return 0;
 	}
 	const results = options.check ? [runCheck()] : [];
-	const problem = options.install ? ensurePackages("test") : undefined;
+	const purpose = options.suites.find(({ packages }) => packages)?.packages ?? "test";
+	const problem = options.install ? ensurePackages(purpose) : undefined;
 	if (problem !== undefined) console.error(`virtkit: ${problem}`);
 	const interrupt = new AbortController();
 	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupt.abort());
 	results.push(...(await runFiles(files, options, interrupt.signal)));
+	for (const { name, onDemand } of SUITES.filter((suite) => !options.suites.includes(suite))) {
+		if (onDemand) console.log(`not run: ${name} (${onDemand}); run it with --only ${name}`);
+	}
 	console.log(formatSummary(results));
 	if (interrupt.signal.aborted) return 130;
 	const { passed, failed } = countTests(results);

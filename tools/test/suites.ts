@@ -2,6 +2,7 @@
 
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import type { Purpose } from "../packages.ts";
 
 /** A group of test files. */
 export interface Suite {
@@ -11,8 +12,10 @@ export interface Suite {
 	readonly concurrency: number;
 	/** Seconds for one file, after which it is ended and counts as failed. */
 	readonly timeout: number;
-	/** Runs only when asked for by name. */
-	readonly onDemand?: boolean;
+	/** Why it runs only when asked for by name. */
+	readonly onDemand?: string;
+	/** What its Debian packages are installed for; those of tests unless told. */
+	readonly packages?: Purpose;
 }
 
 export const SUITES: readonly Suite[] = [
@@ -24,7 +27,14 @@ export const SUITES: readonly Suite[] = [
 	},
 	{ name: "interop", patterns: ["tests/interop/**/*.test.ts"], concurrency: 1, timeout: 600 },
 	{ name: "system", patterns: ["tests/system/**/*.test.ts"], concurrency: 1, timeout: 900 },
-	{ name: "lab", patterns: ["tests/lab/**/*.test.ts"], concurrency: 1, timeout: 2400, onDemand: true },
+	{
+		name: "lab",
+		patterns: ["tests/lab/**/*.test.ts"],
+		concurrency: 1,
+		timeout: 2400,
+		onDemand: "it boots a host with KVM inside QEMU, which takes a quarter of an hour",
+		packages: "lab",
+	},
 ];
 
 /** One file to run. */

@@ -70,7 +70,8 @@ async function tryKvm(
 		return { refusal: `KVM runs guests of the host's architecture ${hostArch()}, not of ${arch}`, certain: true };
 	if (!("kvm-accel" in first.facts.types))
 		return { refusal: `QEMU binary ${binary} was built without KVM`, certain: true };
-	if (!first.kvm) return { refusal: printed || "/dev/kvm cannot be opened", certain: true };
+	// QEMU's first line says what is wrong, the others what it does about it.
+	if (!first.kvm) return { refusal: printed.trim().split("\n", 1)[0] || "/dev/kvm cannot be opened", certain: true };
 	const machine = TRIAL_MACHINES.find((wanted) =>
 		machines.some(({ name, alias }) => wanted === name || wanted === alias),
 	);
