@@ -160,7 +160,11 @@ export class RpcClient implements AsyncDisposable {
 		if (signal?.aborted) return { result: Promise.reject(signal.reason), stream: undefined };
 		const procedure = procedureOf(program, name) as CallProcedure;
 		const header = this.#callHeader(program, procedure);
-		encodeFrame(this.#output, header, (writer) => procedure.args.encode(writer, args));
+		try {
+			encodeFrame(this.#output, header, (writer) => procedure.args.encode(writer, args));
+		} catch (error) {
+			return { result: Promise.reject(toVirtError(error)), stream: undefined };
+		}
 		this.#scheduleFlush();
 		const stream = withStream ? this.#openStream(header) : undefined;
 		this.#pending.set(header.serial, { procedure, resolve, reject, stream });
@@ -235,12 +239,14 @@ export class RpcClient implements AsyncDisposable {
 	#receiveReply(frame: Frame): void {
 		const call = this.#pending.get(frame.serial);
 		if (call === undefined) throw new VirtError("RPC", `an answer to no call (${frame.serial})`, { domain: "RPC" });
-		this.#pending.delete(frame.serial);
 		if (frame.status === MESSAGE_STATUS.OK) {
+			this.#pending.delete(frame.serial);
 			settle(call, () => decodePayload(call.procedure.ret, frame.payload));
 			return;
 		}
+		// One that does not decode costs the connection, and with it every call that is pending, this one too.
 		const error = fromRemoteError(decodePayload(remoteError, frame.payload));
+		this.#pending.delete(frame.serial);
 		call.reject(error);
 		if (call.stream !== undefined) this.#discardStream(frame.serial, call.stream);
 	}

@@ -14,17 +14,20 @@ export function toRemoteError(error: VirtError): RemoteError {
 	return {
 		code: error.number,
 		domain: error.domainNumber,
-		message: error.message,
+		message: printable(error.message),
 		level: ERROR_LEVELS.ERROR,
 		dom: null,
 		str1: error.detail === undefined ? plain : detailed,
-		str2: error.detail ?? null,
+		str2: error.detail === undefined ? null : printable(error.detail),
 		str3: null,
 		int1: error.int1,
 		int2: error.int2,
 		net: null,
 	};
 }
+
+/** Text of foreign programs may hold NUL, which no string of the protocol can, and what terminals obey. */
+const printable = (text: string): string => text.replaceAll(/[^\P{Cc}\n\t]/gu, "?");
 
 /**
  * The error that a peer told us of.

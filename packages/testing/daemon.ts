@@ -75,13 +75,16 @@ function sharedCache(): string {
 	return folder;
 }
 
+/** What Node made of the daemon's sources, kept by daemons that end in order: halves the time that the next one starts in. */
+const compileCache = (): string => join(tmpdir(), `virtkit-test-compiled-${process.getuid?.() ?? 0}`);
+
 /** Removes the control groups of daemons that ran on the root, by the processes' groups named before they were ended. */
 async function removeGroups(groups: Iterable<string>): Promise<void> {
 	for (const group of groups) await removeGroupFolder(group).catch(() => undefined);
 }
 
 /** The folders of the groups `machine/virtkit-*` that the processes are in, in every hierarchy. */
-function groupsOf(pids: readonly number[]): Set<string> {
+export function groupsOf(pids: readonly number[]): Set<string> {
 	const { v1, v2 } = readCgroupMounts();
 	const found = new Set<string>();
 	for (const pid of pids) {
@@ -115,7 +118,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaem
 	let child: ChildProcess | undefined;
 	const start = async () => {
 		child = spawn(process.execPath, [DAEMON, "--root", root, ...(options.args ?? [])], {
-			env: { ...process.env, ...options.env },
+			env: { ...process.env, NODE_COMPILE_CACHE: compileCache(), ...options.env },
 			stdio: ["ignore", "pipe", "pipe"],
 		});
 		child.stderr?.setEncoding("utf8").on("data", (text: string) => {

@@ -28,7 +28,7 @@ import { giveFiles } from "./ownership.ts";
 import { placeOnHost } from "./place-on-host.ts";
 import { choosePorts } from "./ports.ts";
 import { setUp } from "./set-up.ts";
-import { createStatusFile, saveStatus, saveStatusNow } from "./status-file.ts";
+import { createStatusFile, saveStatusNow } from "./status-file.ts";
 import { tuneEmulator, tuneThreads } from "./tuning.ts";
 import { createWorkFolders } from "./work-folder.ts";
 
@@ -118,7 +118,7 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	]);
 	await tuneThreads(driver, run);
 	await request.incoming?.load(run);
-	await letGo(driver, domain, run, request);
+	await letGo(domain, run, request);
 }
 
 /** Waits for all of it, also where one fails: nothing may still be at work when the start is taken back. */
@@ -127,12 +127,13 @@ async function allOf(work: readonly Promise<void>[]): Promise<void> {
 }
 
 /** The guest runs, or stands still because that was asked for. */
-async function letGo(driver: Driver, domain: QemuDomain, run: Run, request: StartRequest): Promise<void> {
+async function letGo(domain: QemuDomain, run: Run, request: StartRequest): Promise<void> {
 	if (request.paused === undefined) {
 		run.runningReason = request.runningReason ?? "booted";
 		await run.monitor.execute("cont");
 		run.phase = "up";
-		saveStatus(driver, domain);
+		// Before anybody hears of the start: a guest that is paused next must not be taken for one half started.
+		await saveStatusNow(domain, run);
 	} else {
 		run.phase = "up";
 		domain.setState({ state: "paused", reason: request.paused });

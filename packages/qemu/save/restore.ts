@@ -7,6 +7,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { type IncomingState, startRun } from "../lifecycle/start.ts";
+import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { startCpus } from "../lifecycle/stop-operations.ts";
 import { unpackFrom } from "./compress.ts";
 import { asJob } from "./domain-job.ts";
@@ -93,8 +94,10 @@ export async function restoreImage(
 			incoming: incomingState(image),
 		});
 		driver.lifecycle(domain.ref, { event: "started", detail: "restored" });
-		if (runs) await startCpus(run, "restored");
-		else driver.lifecycle(domain.ref, { event: "suspended", detail: options.startPaused ? "paused" : "restored" });
+		if (runs) {
+			await startCpus(run, "restored");
+			await saveStatusNow(domain, run);
+		} else driver.lifecycle(domain.ref, { event: "suspended", detail: options.startPaused ? "paused" : "restored" });
 	});
 }
 
