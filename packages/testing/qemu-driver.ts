@@ -31,14 +31,25 @@ export function killProcesses(marker: string): void {
 	for (const { pid } of findProcesses(marker)) process.kill(pid, "SIGKILL");
 }
 
+function openDriver(root: string, settings: Partial<DriverSettings>, logs: string[]): Promise<QemuDriver> {
+	const log = (level: string) => (message: string) => void logs.push(`${level}: ${message}`);
+	return createQemuDriver({
+		folders: { ...instanceFolders(root), cache: CAPABILITIES_CACHE },
+		session: false,
+		settings: { ...DEFAULT_SETTINGS, ...settings },
+		log: { debug: () => undefined, info: log("info"), warn: log("warn"), error: log("error") },
+	});
+}
+
 /** See the opening sentence. */
 export class TestDriver implements AsyncDisposable {
-	readonly driver: QemuDriver;
+	driver: QemuDriver;
 	readonly root: string;
 	/** Lifecycle events as `started booted`, others by their kind. */
 	readonly events: string[] = [];
 	readonly allEvents: DomainEvent[] = [];
-	readonly logs: string[] = [];
+	readonly logs: string[];
+	readonly #settings: Partial<DriverSettings>;
 	readonly #folder: TemporaryFolder;
 	readonly #onClose = new Set<() => void>();
 	readonly context: CallContext = {
@@ -51,29 +62,34 @@ export class TestDriver implements AsyncDisposable {
 		},
 	};
 
-	private constructor(folder: TemporaryFolder, driver: QemuDriver, logs: string[]) {
+	private constructor(folder: TemporaryFolder, driver: QemuDriver, logs: string[], settings: Partial<DriverSettings>) {
 		this.#folder = folder;
+		this.#settings = settings;
 		this.root = folder.path;
 		this.driver = driver;
 		this.logs = logs;
-		driver.events.listen((event) => {
+		this.#listen();
+	}
+
+	#listen(): void {
+		this.driver.events.listen((event) => {
 			if (event.kind === "qemu-monitor") return;
 			this.allEvents.push(event);
 			this.events.push(event.kind === "lifecycle" ? `${event.event} ${event.detail}` : event.kind);
 		});
 	}
 
+	/** Lets go of the driver as a daemon does that ends, and makes the next one on the same folders. */
+	async restart(): Promise<void> {
+		await this.driver[Symbol.asyncDispose]();
+		this.driver = await openDriver(this.root, this.#settings, this.logs);
+		this.#listen();
+	}
+
 	static async start(settings: Partial<DriverSettings> = {}): Promise<TestDriver> {
 		const folder = temporaryFolder("virtkit-driver-");
 		const logs: string[] = [];
-		const log = (level: string) => (message: string) => void logs.push(`${level}: ${message}`);
-		const driver = await createQemuDriver({
-			folders: { ...instanceFolders(folder.path), cache: CAPABILITIES_CACHE },
-			session: false,
-			settings: { ...DEFAULT_SETTINGS, ...settings },
-			log: { debug: () => undefined, info: log("info"), warn: log("warn"), error: log("error") },
-		});
-		return new TestDriver(folder, driver, logs);
+		return new TestDriver(folder, await openDriver(folder.path, settings, logs), logs, settings);
 	}
 
 	define(xml: string, flags = 0): Promise<QemuDomain> {
