@@ -33,9 +33,30 @@ function classes(): Uint8Array {
 	return table;
 }
 
-const NAME_START_REST =
-	/[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\u{10000}-\u{effff}]/u;
-const NAME_REST = /[\u00b7\u0300-\u036f\u203f\u2040]/u;
+/** Ranges of NameStartChar beyond ASCII, first and last of each. */
+const NAME_START_REST = [
+	[0xc0, 0xd6],
+	[0xd8, 0xf6],
+	[0xf8, 0x2ff],
+	[0x370, 0x37d],
+	[0x37f, 0x1fff],
+	[0x200c, 0x200d],
+	[0x2070, 0x218f],
+	[0x2c00, 0x2fef],
+	[0x3001, 0xd7ff],
+	[0xf900, 0xfdcf],
+	[0xfdf0, 0xfffd],
+	[0x10000, 0xeffff],
+] as const;
+/** What NameChar has besides. */
+const NAME_REST = [
+	[0xb7, 0xb7],
+	[0x300, 0x36f],
+	[0x203f, 0x2040],
+] as const;
+
+const within = (ranges: readonly (readonly [number, number])[], code: number): boolean =>
+	ranges.some(([first, last]) => code >= first && code <= last);
 
 /** Production S. */
 export const isSpace = (code: number): boolean => code < 128 && ((ASCII[code] ?? 0) & SPACE) !== 0;
@@ -43,14 +64,13 @@ export const isSpace = (code: number): boolean => code < 128 && ((ASCII[code] ??
 /** Production NameStartChar. */
 export function isNameStart(code: number): boolean {
 	if (code < 128) return ((ASCII[code] ?? 0) & NAME_START) !== 0;
-	return NAME_START_REST.test(String.fromCodePoint(code));
+	return within(NAME_START_REST, code);
 }
 
 /** Production NameChar. */
 export function isNameCharacter(code: number): boolean {
 	if (code < 128) return ((ASCII[code] ?? 0) & NAME) !== 0;
-	const character = String.fromCodePoint(code);
-	return NAME_START_REST.test(character) || NAME_REST.test(character);
+	return within(NAME_START_REST, code) || within(NAME_REST, code);
 }
 
 /** Production Char. */

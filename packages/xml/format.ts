@@ -1,5 +1,6 @@
 // Writes a value by its schema, in libvirt's canonical order and layout.
 
+import { planOf } from "./plan.ts";
 import type { Field, Fields, Loose, Schema, Written } from "./schema.ts";
 import { escapeXml, formatAttribute, writeForeignXml } from "./write.ts";
 
@@ -14,6 +15,8 @@ export interface FormatOptions {
 	/** Also write the daemon's own private state, for its status files. */
 	readonly status?: boolean;
 }
+
+const NONE: Fields = {};
 
 interface Parts {
 	attributes: string;
@@ -40,7 +43,7 @@ export function formatElement<T>(
 		const word = String(self[by] ?? fallback);
 		parts.attributes += formatAttribute(by, word);
 		formatFields(schema.fields, self, parts, indent + 2, options, parent);
-		formatFields(of[word] ?? {}, self, parts, indent + 2, options, parent);
+		formatFields(of[word] ?? NONE, self, parts, indent + 2, options, parent);
 	} else formatFields(schema.fields, self, parts, indent + 2, options, parent);
 	return close(name, parts, indent, keepEmpty);
 }
@@ -62,20 +65,14 @@ function formatFields(
 	options: FormatOptions,
 	parent: Loose | undefined,
 ): void {
-	for (const key in fields) {
+	for (const { key, field, written } of planOf(fields)) {
 		const value = self[key];
 		if (value === undefined || value === null) continue;
-		const field = fields[key] as Field;
 		if (field.when && !field.when(self, parent)) continue;
 		if (field.live && options.inactive) continue;
 		if (field.show && !field.show(self, options, parent)) continue;
-		formatField(field, writtenName(field, key), value, self, parts, indent, options);
+		formatField(field, written, value, self, parts, indent, options);
 	}
-}
-
-function writtenName(field: Field, key: string): string {
-	const name = field.name ?? key;
-	return field.prefix === undefined ? name : `${field.prefix}:${name}`;
 }
 
 function formatField(

@@ -26,7 +26,10 @@ test("elements carry the namespace that stands where they are, and the place of 
 });
 
 test("an XML declaration and instructions are read over", () => {
-	for (const head of ["<?xml version='1.0'?>", `<?xml version="1.0" encoding='utf-8' standalone="no" ?>\n<?style x="?" ?>`])
+	for (const head of [
+		"<?xml version='1.0'?>",
+		`<?xml version="1.0" encoding='utf-8' standalone="no" ?>\n<?style x="?" ?>`,
+	])
 		assert.equal(parseXml(`${head}<a/>`).name, "a");
 });
 
@@ -93,7 +96,13 @@ test("what is not well-formed is refused with its place and the reason", () => {
 });
 
 test("a malformed XML declaration is refused", () => {
-	for (const rest of ["", " encoding='x'", " version='2'", " version='1.0'encoding='x'", " version='1.0' standalone='x'"])
+	for (const rest of [
+		"",
+		" encoding='x'",
+		" version='2'",
+		" version='1.0'encoding='x'",
+		" version='1.0' standalone='x'",
+	])
 		assert.throws(() => parseXml(`<?xml${rest}?><a/>`), /line 1, column 6: the XML declaration must hold a version/);
 });
 

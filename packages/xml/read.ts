@@ -2,6 +2,7 @@
 
 import { type ErrorCode, VirtError } from "@virtkit/base/errors";
 import { textOf, withNamespaces, type XmlElement, xmlElement } from "./node.ts";
+import { planOf } from "./plan.ts";
 import type { AttributeField, Field, Fields, LeafField, Loose, Schema, TextField } from "./schema.ts";
 
 /** How a document is read. */
@@ -23,18 +24,43 @@ export interface Position {
 
 /** Line and column in one number, so that thousands of documents keep little: lines are multiples of this. */
 const COLUMNS = 2 ** 20;
-const POSITIONS = new WeakMap<object, number>();
+
+class Itself {
+	constructor(value: object) {
+		// biome-ignore lint/correctness/noConstructorReturn: what gives the private member below to an object made elsewhere.
+		return value;
+	}
+}
+
+/** A place kept in a private member of the value itself: nobody else sees it, and it costs a fifth of a WeakMap's entry. */
+class Placed extends Itself {
+	#place: number;
+
+	private constructor(value: object, place: number) {
+		super(value);
+		this.#place = place;
+	}
+
+	static of(value: object): number | undefined {
+		return #place in value ? value.#place : undefined;
+	}
+
+	static put(value: object, place: number): void {
+		if (#place in value) value.#place = place;
+		else new Placed(value, place);
+	}
+}
 
 /** Where the element that became `value` starts in its document; undefined for values made in code. */
 export function positionOf(value: object): Position | undefined {
-	const place = POSITIONS.get(value);
+	const place = Placed.of(value);
 	return place === undefined ? undefined : { line: Math.floor(place / COLUMNS), column: place % COLUMNS };
 }
 
 /** Lets `value` stand for the element that `original` was read from. */
 export function copyPosition<T extends object>(original: object, value: T): T {
-	const place = POSITIONS.get(original);
-	if (place !== undefined) POSITIONS.set(value, place);
+	const place = Placed.of(original);
+	if (place !== undefined) Placed.put(value, place);
 	return value;
 }
 
@@ -52,7 +78,7 @@ export function readElement<T>(schema: Schema<T>, written: XmlElement, context: 
 	if (schema.resolve) return readElement(schema.resolve(), written, context);
 	const element = schema.rewrite?.(written) ?? written;
 	const value: Record<string, unknown> = {};
-	if (element.line > 0) POSITIONS.set(value, element.line * COLUMNS + Math.min(element.column, COLUMNS - 1));
+	if (element.line > 0) Placed.put(value, element.line * COLUMNS + Math.min(element.column, COLUMNS - 1));
 	const taken = context.strict || schema.closed ? new Taken() : undefined;
 	readFields(schema.fields, element, value, context, taken);
 	if (schema.variants) readVariant(schema, element, value, context, taken);
@@ -95,12 +121,14 @@ function readFields(
 	context: ReadContext,
 	taken?: Taken,
 ): void {
-	for (const key in fields) {
-		const field = fields[key] as Field;
+	const inner = { ...context, parent: value };
+	const hasElements = element.children.some((child) => typeof child !== "string");
+	for (const { key, field, name, uri, needs } of planOf(fields)) {
 		taken?.take(key, field);
+		if (needs === "attribute" ? !Object.hasOwn(element.attributes, name) : needs && !hasElements) continue;
 		if (field.live && !context.live) continue;
 		if (field.when && !field.when(value, context.parent)) continue;
-		const read = readField(field, field.name ?? key, element, value, context);
+		const read = readField(field, name, uri, element, inner);
 		if (read === undefined) continue;
 		value[key] = read;
 		if (context.onField && isExercised(field, key, element, read)) context.onField(fields, key);
@@ -112,37 +140,42 @@ function isExercised(field: Field, key: string, element: XmlElement, read: unkno
 	return !(Array.isArray(read) && read.length === 0);
 }
 
-function readField(field: Field, name: string, element: XmlElement, self: Loose, context: ReadContext): unknown {
+function readField(
+	field: Field,
+	name: string,
+	uri: string | undefined,
+	element: XmlElement,
+	inner: ReadContext,
+): unknown {
 	switch (field.kind) {
 		case "attribute":
 			return readAttribute(field, name, element);
 		case "text":
 			return readText(field, element);
 		case "leaf": {
-			const found = find(element, name, field.uri);
+			const found = find(element, name, uri);
 			if (!found) return missing(field, name, element);
 			const value = readText(field, found);
 			return field.absent !== undefined && value === field.absent ? undefined : value;
 		}
 		case "child": {
-			const found = find(element, name, field.uri) ?? (field.implied ? xmlElement(name) : undefined);
+			const found = find(element, name, uri) ?? (field.implied ? xmlElement(name) : undefined);
 			if (!found) return missing(field, name, element);
-			return readElement(field.schema, found, { ...context, parent: self });
+			return readElement(field.schema, found, inner);
 		}
 		case "list": {
 			const holder = field.inside === undefined ? element : find(element, field.inside);
 			if (!holder) return [];
-			const inner = { ...context, parent: self };
-			return findAll(holder, name, field.uri).map((found) => readElement(field.schema, found, inner));
+			return findAll(holder, name, uri).map((found) => readElement(field.schema, found, inner));
 		}
 		case "flag":
-			return find(element, name, field.uri) ? true : undefined;
+			return find(element, name, uri) ? true : undefined;
 		case "raw": {
-			const found = find(element, name, field.uri);
+			const found = find(element, name, uri);
 			return found && withNamespaces(found);
 		}
 		case "special":
-			return field.read(element, { ...context, parent: self });
+			return field.read(element, inner);
 	}
 }
 

@@ -1,8 +1,9 @@
 // Checks the rules that elements declare beside themselves, over a whole document.
 
 import type { VirtError } from "@virtkit/base/errors";
+import { ruledFields } from "./plan.ts";
 import { documentError, positionOf } from "./read.ts";
-import type { Field, Fields, Loose, Schema } from "./schema.ts";
+import type { Fields, Loose, Schema } from "./schema.ts";
 
 /** The first broken rule of `value` or of anything in it, as an error at its position; undefined when all hold. */
 export function findBrokenRule<T>(
@@ -24,14 +25,15 @@ export function checkRules<T>(schema: Schema<T>, value: T): void {
 	if (broken) throw broken;
 }
 
+const NONE: Fields = {};
+
 function variantFields(schema: Schema<unknown>, self: Loose): Fields {
-	if (!schema.variants) return {};
-	return schema.variants.of[String(self[schema.variants.by] ?? schema.variants.fallback)] ?? {};
+	if (!schema.variants) return NONE;
+	return schema.variants.of[String(self[schema.variants.by] ?? schema.variants.fallback)] ?? NONE;
 }
 
 function brokenIn(fields: Fields, self: Loose, root: Loose): VirtError | undefined {
-	for (const key in fields) {
-		const field = fields[key] as Field;
+	for (const { key, field } of ruledFields(fields)) {
 		const value = self[key];
 		if (value === undefined || (field.kind !== "child" && field.kind !== "list")) continue;
 		for (const one of field.kind === "list" ? (value as readonly unknown[]) : [value]) {

@@ -3,6 +3,7 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { CpuDef } from "@virtkit/model/domain/cpu";
 import { featuresOfFlags, toLibvirtFeature, toQemuFeature } from "../capabilities/cpu-features.ts";
+import type { HostProcessor } from "../capabilities/host-facts.ts";
 import { modelDefinitions } from "../capabilities/model-definitions.ts";
 import type { DefineContext } from "../devices/entry.ts";
 
@@ -14,10 +15,25 @@ const VENDORS: Readonly<Record<string, string>> = { GenuineIntel: "Intel", Authe
  * own CPU has. Undefined where the host cannot be told.
  */
 export function hostFeatures({ def, caps, host }: DefineContext): ReadonlySet<string> | undefined {
-	const given = caps.accelerator(def.type)?.hostCpu?.features;
-	if (!given || !host.processor) return undefined;
+	const given = caps.accelerator(def.type)?.hostCpu;
+	if (!given?.features || !host.processor) return undefined;
+	const found = FOUND.get(given);
+	if (found?.processor === host.processor) return found.features;
+	const features = findFeatures(given.features, caps, host.processor);
+	FOUND.set(given, { processor: host.processor, features });
+	return features;
+}
+
+/** What was found for a CPU that an emulator told of: it stays so until the emulator is asked again. */
+const FOUND = new WeakMap<object, { readonly processor: HostProcessor; readonly features: ReadonlySet<string> }>();
+
+function findFeatures(
+	given: readonly string[],
+	caps: DefineContext["caps"],
+	processor: HostProcessor,
+): ReadonlySet<string> {
 	const known = new Set([...given, ...Object.values(caps.facts.cpuModels ?? {}).flatMap(({ features }) => features)]);
-	const own = featuresOfFlags(host.processor.flags, host.processor.vendor, known);
+	const own = featuresOfFlags(processor.flags, processor.vendor, known);
 	return new Set([...given, ...own].map(toLibvirtFeature));
 }
 
@@ -25,8 +41,8 @@ const incompatible = (message: string): VirtError => new VirtError("CPU_INCOMPAT
 
 /** Throws CPU_INCOMPATIBLE where the host lacks what the guest must have, or has what it must not. */
 export function checkCpu(cpu: CpuDef, context: DefineContext): void {
-	const host = hostFeatures(context);
-	if (cpu.check === "none" || !host) return;
+	const host = cpu.check === "none" ? undefined : hostFeatures(context);
+	if (!host) return;
 	const names = (...policies: string[]): string[] =>
 		cpu.feature.filter(({ policy = "require" }) => policies.includes(policy)).map(({ name }) => name);
 	const forbidden = names("forbid").filter((name) => host.has(name));
