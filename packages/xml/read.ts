@@ -35,6 +35,8 @@ class Itself {
 /** A place kept in a private member of the value itself: nobody else sees it, and it costs a fifth of a WeakMap's entry. */
 class Placed extends Itself {
 	#place: number;
+	/** Places of the child elements that hold one text and nothing else, by name. */
+	#leaves: Record<string, number> | undefined;
 
 	private constructor(value: object, place: number) {
 		super(value);
@@ -49,12 +51,33 @@ class Placed extends Itself {
 		if (#place in value) value.#place = place;
 		else new Placed(value, place);
 	}
+
+	static leaf(value: object, name: string): number | undefined {
+		return #place in value ? value.#leaves?.[name] : undefined;
+	}
+
+	static putLeaf(value: object, name: string, place: number): void {
+		if (#place in value) (value.#leaves ??= {})[name] = place;
+	}
 }
+
+const placeOf = ({ line, column }: Position): number => line * COLUMNS + Math.min(column, COLUMNS - 1);
+const atPlace = (place: number | undefined): Position | undefined =>
+	place === undefined ? undefined : { line: Math.floor(place / COLUMNS), column: place % COLUMNS };
 
 /** Where the element that became `value` starts in its document; undefined for values made in code. */
 export function positionOf(value: object): Position | undefined {
-	const place = Placed.of(value);
-	return place === undefined ? undefined : { line: Math.floor(place / COLUMNS), column: place % COLUMNS };
+	return atPlace(Placed.of(value));
+}
+
+/** The same of the child element `name`, where it holds one text and nothing else. */
+export function leafPositionOf(value: object, name: string): Position | undefined {
+	return atPlace(Placed.leaf(value, name));
+}
+
+/** Remembers where the child element `name` of `value` starts. */
+export function placeLeaf(value: object, name: string, at: Position): void {
+	if (at.line > 0) Placed.putLeaf(value, name, placeOf(at));
 }
 
 /** Lets `value` stand for the element that `original` was read from. */
@@ -78,7 +101,7 @@ export function readElement<T>(schema: Schema<T>, written: XmlElement, context: 
 	if (schema.resolve) return readElement(schema.resolve(), written, context);
 	const element = schema.rewrite?.(written) ?? written;
 	const value: Record<string, unknown> = {};
-	if (element.line > 0) Placed.put(value, element.line * COLUMNS + Math.min(element.column, COLUMNS - 1));
+	if (element.line > 0) Placed.put(value, placeOf(element));
 	const taken = context.strict || schema.closed ? new Taken() : undefined;
 	readFields(schema.fields, element, value, context, taken);
 	if (schema.variants) readVariant(schema, element, value, context, taken);
@@ -155,6 +178,7 @@ function readField(
 		case "leaf": {
 			const found = find(element, name, uri);
 			if (!found) return missing(field, name, element);
+			placeLeaf(self, name, found);
 			const value = readText(field, found);
 			return field.absent !== undefined && value === field.absent ? undefined : value;
 		}

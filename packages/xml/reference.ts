@@ -9,21 +9,23 @@ export interface ReferenceOptions {
 	readonly title: string;
 	/** Text between the title and the first element. */
 	readonly introduction: string;
-	/** Text under the heading of an element, by its path: examples, what it becomes. */
-	readonly notes?: Readonly<Record<string, string>>;
+	/** Text under the heading of the element at `path`: an example, what it becomes. */
+	note?(path: string): string | undefined;
+	/** The same in a few words, for an element that is a row of its parent's table. */
+	rowNote?(path: string): string | undefined;
 }
 
 interface Page {
 	readonly lines: string[];
 	/** Where an element was described first, by its fields. */
 	readonly described: Map<Fields, string>;
-	readonly notes: Readonly<Record<string, string>>;
+	readonly options: ReferenceOptions;
 }
 
 /** The page of `schema`. */
 export function renderReference(schema: Schema<unknown>, options: ReferenceOptions): string {
-	const { root, title, introduction, notes = {} } = options;
-	const page: Page = { lines: [`# ${title}`, "", introduction, ""], described: new Map(), notes };
+	const { root, title, introduction } = options;
+	const page: Page = { lines: [`# ${title}`, "", introduction, ""], described: new Map(), options };
 	describe(schema, root, page, schema.doc);
 	return `${page.lines.join("\n").trimEnd()}\n`;
 }
@@ -39,10 +41,14 @@ function describe(schema: Schema<unknown>, path: string, page: Page, doc: string
 	const [first] = sets;
 	if (first) page.described.set(first.fields, path);
 	describeWords(schema, page);
-	const note = page.notes[path];
-	if (note !== undefined) page.lines.push(note.trim(), "");
-	for (const { fields, variant } of sets) describeTable(fields, variant, page);
+	addNote(path, page);
+	for (const { fields, variant } of sets) describeTable(fields, path, variant, page);
 	for (const { fields } of sets) describeChildren(fields, path, page);
+}
+
+function addNote(path: string, { lines, options }: Page): void {
+	const note = options.note?.(path);
+	if (note !== undefined) lines.push(note.trim(), "");
 }
 
 function describeWords({ variants }: Schema<unknown>, page: Page): void {
@@ -52,14 +58,21 @@ function describeWords({ variants }: Schema<unknown>, page: Page): void {
 	page.lines.push(`\`${variants.by}\` is one of ${words.join(", ")}${fallback}.`, "");
 }
 
-function describeTable(fields: Fields, variant: string | undefined, page: Page): void {
-	const rows = Object.entries(fields).flatMap(([key, field]) => rowOf(key, field));
+function describeTable(fields: Fields, path: string, variant: string | undefined, page: Page): void {
+	const rows = Object.entries(fields).flatMap(([key, field]) => {
+		const cells = cellsOf(key, field);
+		return cells ? [[...cells, page.options.rowNote?.(`${path}/${stepOf(key, field)}`) ?? ""]] : [];
+	});
 	if (rows.length === 0) return;
+	const titles = ["Name", "Value", "Meaning", "Example"];
+	// Where no row has an example, the column is left out.
+	const width = rows.some(([, , , example]) => example !== "") ? titles.length : titles.length - 1;
+	const line = (cells: readonly string[]): string => `| ${cells.slice(0, width).map(cell).join(" | ")} |`;
 	page.lines.push(
 		...(variant === undefined ? [] : [`With \`${variant}\`:`, ""]),
-		"| Name | Value | Meaning |",
-		"| --- | --- | --- |",
-		...rows,
+		line(titles),
+		line(titles.map(() => "---")),
+		...rows.map(line),
 		"",
 	);
 }
@@ -67,10 +80,10 @@ function describeTable(fields: Fields, variant: string | undefined, page: Page):
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 
 /** A row of the table; none for elements that get a section of their own. */
-function rowOf(key: string, field: Field): string[] {
+function cellsOf(key: string, field: Field): string[] | undefined {
 	const name = `\`${stepOf(key, field)}\`${field.required && field.kind !== "list" ? " (required)" : ""}`;
 	const value = allowedIn(field);
-	return value === undefined ? [] : [`| ${name} | ${cell(value)} | ${cell(field.doc ?? "")} |`];
+	return value === undefined ? undefined : [name, value, field.doc ?? ""];
 }
 
 /** What a field may hold, in words; undefined for elements. */
@@ -102,15 +115,10 @@ function describeChildren(fields: Fields, path: string, page: Page): void {
 		if (!schema) continue;
 		const own = `${path}/${stepOf(key, field)}`;
 		const before = page.described.get(schema.fields);
-		if (before !== undefined && Object.keys(schema.fields).length > 0)
-			page.lines.push(
-				`${"#".repeat(DEEPEST_HEADING)} \`${own}\``,
-				"",
-				field.doc ?? "",
-				"",
-				`Written like \`${before}\`.`,
-				"",
-			);
-		else describe(schema, own, page, field.doc);
+		if (before !== undefined && Object.keys(schema.fields).length > 0) {
+			page.lines.push(`${"#".repeat(DEEPEST_HEADING)} \`${own}\``, "", field.doc ?? "", "");
+			page.lines.push(`Written like \`${before}\`.`, "");
+			addNote(own, page);
+		} else describe(schema, own, page, field.doc);
 	}
 }

@@ -2,7 +2,7 @@
 
 import { matching, uuid } from "@virtkit/xml/codec";
 import { elementsOf, textOf, type XmlElement } from "@virtkit/xml/node";
-import { documentError } from "@virtkit/xml/read";
+import { documentError, placeLeaf } from "@virtkit/xml/read";
 import { raw, special } from "@virtkit/xml/schema";
 
 /** A title: one line. */
@@ -11,11 +11,12 @@ export const titleText = matching(/^[^\n]*$/, "text without a line break");
 /** `<genid/>` asks for one to be made, `<genid>UUID</genid>` gives it. */
 export const genid = special<string>({
 	doc: "Generation id: changes when the guest may run a second time from the same state. Empty to have one made.",
-	read: (holder) => {
+	read: (holder, { parent }) => {
 		const all = elementsOf(holder).filter((node) => node.name === "genid");
 		const [node] = all;
 		if (!node) return undefined;
 		if (all.length > 1) throw documentError(all[1], "element 'genid' can only appear once");
+		if (parent) placeLeaf(parent, "genid", node);
 		const text = textOf(node);
 		if (text === "") return "";
 		const value = uuid.parse(text);

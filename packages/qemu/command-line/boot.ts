@@ -12,12 +12,17 @@ export function buildBoot({ command, def }: BuildContext): void {
 		...(bootmenu?.enable && bootmenu.timeout !== undefined ? [`splash-time=${bootmenu.timeout}`] : []),
 		"strict=on",
 	];
-	command.from({ element: def.os, what: "boot" }, () => {
-		command.add("-boot", parameters.join(","));
-		if (kernel !== undefined) command.add("-kernel", kernel);
-		if (initrd !== undefined) command.add("-initrd", initrd);
-		if (cmdline !== undefined) command.add("-append", cmdline);
-		if (dtb !== undefined) command.add("-dtb", dtb);
-		for (const { path } of acpi?.table ?? []) command.add("-acpitable", `sig=SLIC,file=${escapeCommas(path)}`);
-	});
+	command.from({ element: def.os, what: "boot" }, () => command.add("-boot", parameters.join(",")));
+	for (const [option, leaf, value] of [
+		["-kernel", "kernel", kernel],
+		["-initrd", "initrd", initrd],
+		["-append", "cmdline", cmdline],
+		["-dtb", "dtb", dtb],
+	] as const)
+		if (value !== undefined)
+			command.from({ element: def.os, leaf, what: `${leaf} that is booted` }, () => command.add(option, value));
+	for (const table of acpi?.table ?? [])
+		command.from({ element: table, what: `ACPI table ${table.type}` }, () =>
+			command.add("-acpitable", `sig=SLIC,file=${escapeCommas(table.path)}`),
+		);
 }

@@ -15,6 +15,8 @@ export type JsonObject = { readonly [key: string]: Json | undefined };
 export interface Origin {
 	/** The part of the domain definition; its line in the document is `positionOf(element)`. */
 	readonly element?: object;
+	/** Child element of it that holds one text, where the option renders that alone. */
+	readonly leaf?: string;
 	/** What it is, for instance `disk vda`, or the rule in words. */
 	readonly what: string;
 }

@@ -1,7 +1,7 @@
 // Where each option of a command line comes from: the element of the document, by line, or the rule that made it.
 
-import { positionOf } from "@virtkit/xml/read";
-import type { CommandLine } from "./command-line.ts";
+import { leafPositionOf, type Position, positionOf } from "@virtkit/xml/read";
+import type { CommandLine, Origin } from "./command-line.ts";
 
 /** One option and its origin. */
 export interface ExplainedOption {
@@ -22,8 +22,14 @@ export function explainCommand({ options }: CommandLine): ExplainedOption[] {
 		name,
 		...(value === undefined ? {} : { value }),
 		what: origin.what,
-		...(origin.element && positionOf(origin.element)),
+		...placeOf(origin),
 	}));
+}
+
+/** Where the element of `origin` starts; undefined for rules and for elements that no document has. */
+export function placeOf({ element, leaf }: Origin): Position | undefined {
+	if (!element) return undefined;
+	return leaf === undefined ? positionOf(element) : leafPositionOf(element, leaf);
 }
 
 /** The same as JSON text: `{"binary": …, "options": […]}`. */

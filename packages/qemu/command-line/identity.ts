@@ -7,7 +7,9 @@ import { escapeCommas } from "./command-line.ts";
 /** `-name`. */
 export function buildName({ command, def, settings }: BuildContext): void {
 	const process = settings.setProcessName ? `,process=qemu:${def.name}` : "";
-	command.add("-name", `guest=${escapeCommas(def.name)}${process},debug-threads=on`);
+	command.from({ element: def, leaf: "name", what: "name of the guest" }, () =>
+		command.add("-name", `guest=${escapeCommas(def.name)}${process},debug-threads=on`),
+	);
 }
 
 /** What becomes of deprecated options (QEMU: -compat), by libvirt's words. */
@@ -45,10 +47,12 @@ export function buildMasterKey({ command, paths }: BuildContext): void {
 
 /** `-uuid`. */
 export function buildUuid({ command, def }: BuildContext): void {
-	command.add("-uuid", def.uuid ?? "");
+	command.from({ element: def, leaf: "uuid", what: "UUID of the guest" }, () => command.add("-uuid", def.uuid ?? ""));
 }
 
 /** The device that tells the guest its generation id. */
 export function buildGenerationId({ command, def }: BuildContext): void {
-	if (def.genid !== undefined) command.addJson("-device", { driver: "vmgenid", guid: def.genid, id: "vmgenid0" });
+	if (def.genid === undefined) return;
+	const device = { driver: "vmgenid", guid: def.genid, id: "vmgenid0" };
+	command.from({ element: def, leaf: "genid", what: "generation id" }, () => command.addJson("-device", device));
 }

@@ -2,7 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainDef } from "@virtkit/model/domain/domain";
-import { documentError, positionOf } from "@virtkit/xml/read";
+import { copyPosition, documentError, positionOf } from "@virtkit/xml/read";
 import type { DefineContext } from "../devices/entry.ts";
 
 /** KiB of all memory devices. */
@@ -29,7 +29,7 @@ export function hasMemoryHotplug(def: DomainDef): boolean {
 export function completeMemory({ def, fresh }: DefineContext): void {
 	const plugged = memoryDevicesKib(def);
 	const inCells = fresh || !def.memory?.size ? numaMemoryKib(def) : 0;
-	if (inCells > 0) def.memory = { ...def.memory, size: inCells + plugged };
+	if (inCells > 0) def.memory = copyPosition(def.memory ?? def.cpu ?? def, { ...def.memory, size: inCells + plugged });
 	else if (plugged > (def.memory?.size ?? 0))
 		throw documentError(positionOf(def), "Total size of memory devices exceeds the total memory size");
 	if (!def.memory || initialMemoryKib(def) <= 0)
