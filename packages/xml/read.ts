@@ -178,7 +178,7 @@ function readField(
 		case "leaf": {
 			const found = find(element, name, uri);
 			if (!found) return missing(field, name, element);
-			placeLeaf(self, name, found);
+			if (inner.parent) placeLeaf(inner.parent, name, found);
 			const value = readText(field, found);
 			return field.absent !== undefined && value === field.absent ? undefined : value;
 		}
