@@ -120,3 +120,25 @@ export function findProcesses(marker: string): ProcessIdentity[] {
 	}
 	return found;
 }
+
+/** All running processes whose environment has a variable `name`, with what they were started with; those that we may look into. */
+export function findByEnvironment(
+	name: string,
+): { readonly identity: ProcessIdentity; readonly environment: ReadonlyMap<string, string> }[] {
+	return readdirSync("/proc").flatMap((entry) => {
+		const pid = Number(entry);
+		if (!Number.isInteger(pid) || pid === process.pid) return [];
+		const environment = readEnvironment(pid);
+		const identity = environment.has(name) ? identifyProcess(pid) : undefined;
+		return identity ? [{ identity, environment }] : [];
+	});
+}
+
+function readEnvironment(pid: number): ReadonlyMap<string, string> {
+	try {
+		const entries = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+		return new Map(entries.map((entry) => [entry.split("=", 1)[0] ?? "", entry.slice(entry.indexOf("=") + 1)]));
+	} catch {
+		return new Map();
+	}
+}

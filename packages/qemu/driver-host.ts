@@ -50,7 +50,7 @@ export interface DriverHost {
 	/** How fast the time stamp counter runs (Hz), and whether guests can be given another; undefined where KVM does not say. */
 	readonly tsc?: { readonly frequency: number; readonly scaling: boolean } | undefined;
 	/** Versions of TPM that the host emulates for guests; absent where it emulates none. */
-	readonly swtpm?: readonly string[];
+	readonly swtpm?: readonly string[] | undefined;
 	/** The value of the secret that a definition names by UUID or usage; undefined where there is none. */
 	secretValue?(
 		reference: { readonly uuid?: string | undefined; readonly usage?: string | undefined },

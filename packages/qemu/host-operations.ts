@@ -18,7 +18,6 @@ import { formatHostCapabilities, type SecurityModel } from "./capabilities/host-
 import { readHostFacts } from "./capabilities/host-reader.ts";
 import { installedGuests } from "./capabilities/installed-guests.ts";
 import { readKvmDevice } from "./capabilities/kvm-device.ts";
-import { probeSwtpm } from "./capabilities/swtpm-probe.ts";
 import type { Driver } from "./driver-context.ts";
 
 /** virDrvFeature numbers of what the driver can do: XML for another host (11). Migration is not among them yet. */
@@ -90,10 +89,10 @@ async function describeGuests(driver: Driver, request: GuestRequest): Promise<st
 	const binary = emulator ?? host.defaultEmulator(arch);
 	if (binary === undefined)
 		throw new VirtError("INVALID_ARG", `unable to find any emulator to serve '${arch}' architecture`);
-	const [caps, swtpm] = await Promise.all([capabilities.get(binary), probeSwtpm().catch(() => undefined)]);
+	const caps = await capabilities.get(binary);
 	const { arch: own, vfio } = readHostFacts();
 	const kvmMaxVcpus = readKvmDevice()?.maxVcpus;
-	const about = { arch: own, vfio, firmware: host.firmware, swtpm };
+	const about = { arch: own, vfio, firmware: host.firmware, swtpm: host.swtpm };
 	return formatDomainCapabilities(caps, request, kvmMaxVcpus === undefined ? about : { ...about, kvmMaxVcpus });
 }
 

@@ -11,6 +11,7 @@ import { defaultEmulator } from "./capabilities/emulators.ts";
 import type { HostProcessor } from "./capabilities/host-facts.ts";
 import { parseProcessor } from "./capabilities/host-reader.ts";
 import { type KvmDevice, readKvmDevice } from "./capabilities/kvm-device.ts";
+import { probeSwtpm } from "./capabilities/swtpm-probe.ts";
 import { type FirmwareDescriptor, parseFirmwareDescriptor } from "./defaults/firmware-descriptor.ts";
 import type { DriverHost } from "./driver-host.ts";
 import { hostFiles } from "./host-files.ts";
@@ -47,6 +48,7 @@ export class HostView implements DriverHost {
 	#cpus: number | undefined;
 	#kvm: { readonly device: KvmDevice | undefined } | undefined;
 	#hugepages: DriverHost["hugepages"] | undefined;
+	#swtpm: readonly string[] | undefined;
 
 	constructor(paths: DriverPaths, settings: DriverSettings, capabilities: CapabilityCache) {
 		this.settings = settings;
@@ -131,6 +133,12 @@ export class HostView implements DriverHost {
 	get hugepages(): DriverHost["hugepages"] {
 		this.#hugepages ??= readHugepages(this.settings.hugetlbfsMounts);
 		return this.#hugepages;
+	}
+
+	/** Asked again while there is none, so that one that is installed is found. */
+	get swtpm(): readonly string[] | undefined {
+		this.#swtpm ??= probeSwtpm();
+		return this.#swtpm;
 	}
 
 	idOf(name: string, kind: "user" | "group"): number | undefined {

@@ -31,6 +31,8 @@ export interface DriverPaths {
 	/** Folders of guests' channel sockets. */
 	readonly channels: string;
 	readonly nvram: string;
+	/** UUID, a folder of the state of each domain's emulated TPM: lib/swtpm. */
+	readonly swtpm: string;
 	readonly save: string;
 	readonly dump: string;
 	readonly snapshots: string;
@@ -51,6 +53,7 @@ export function driverPaths({ etc, lib, run, log, cache = join(lib, "cache") }: 
 		lib: own,
 		channels: join(own, "channel", "target"),
 		nvram: join(own, "nvram"),
+		swtpm: join(lib, "swtpm"),
 		save: join(own, "save"),
 		dump: join(own, "dump"),
 		snapshots: join(own, "snapshot"),

@@ -34,6 +34,8 @@ const KEYS: Readonly<
 	chardev_tls: { setting: "chardevTls", read: (value) => value !== 0 },
 	chardev_tls_x509_cert_dir: { setting: "chardevTlsX509CertDir", read: String },
 	chardev_tls_x509_verify: { setting: "chardevTlsX509Verify", read: (value) => value !== 0 },
+	swtpm_user: { setting: "swtpmUser", read: String },
+	swtpm_group: { setting: "swtpmGroup", read: String },
 	max_processes: { setting: "maxProcesses", read: Number },
 	max_files: { setting: "maxFiles", read: Number },
 	log_max_size: { setting: "logMaxSize", read: Number },

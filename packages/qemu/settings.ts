@@ -35,6 +35,9 @@ export interface DriverSettings {
 	readonly chardevTls?: boolean;
 	readonly chardevTlsX509CertDir?: string;
 	readonly chardevTlsX509Verify?: boolean;
+	/** Who TPM emulators run as, where the daemon is root; `tss` unless told. */
+	readonly swtpmUser?: string;
+	readonly swtpmGroup?: string;
 	readonly maxProcesses?: number;
 	readonly maxFiles?: number;
 	/** Bytes of a guest's console log file before it is rotated, and rotated files kept. */

@@ -6,6 +6,7 @@ import type { CallContext, DomainHandle } from "@virtkit/core/domain-operations"
 import type { Hypervisor } from "@virtkit/core/hypervisor";
 import { invoke } from "@virtkit/core/invoke";
 import { createQemuDriver } from "@virtkit/qemu/driver";
+import type { DriverSettings } from "@virtkit/qemu/settings";
 import { DEFAULT_SETTINGS } from "@virtkit/qemu/settings-file";
 
 /** A command: on the domain of that name, or with a document. */
@@ -17,7 +18,7 @@ export interface DriverCommand {
 	readonly flags?: number;
 }
 
-const [root = "", cache = ""] = process.argv.slice(2);
+const [root = "", cache = "", settings = "{}"] = process.argv.slice(2);
 
 const say = (message: object): void => {
 	process.stdout.write(
@@ -37,7 +38,7 @@ const log = (level: string) => (message: string, facts?: object) =>
 const driver = await createQemuDriver({
 	folders,
 	session: false,
-	settings: DEFAULT_SETTINGS,
+	settings: { ...DEFAULT_SETTINGS, ...(JSON.parse(settings) as Partial<DriverSettings>) },
 	log: { debug: () => undefined, info: log("info"), warn: log("warn"), error: log("error") },
 });
 const hypervisor = driver as unknown as Hypervisor;

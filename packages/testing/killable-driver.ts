@@ -4,6 +4,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import type { DriverSettings } from "@virtkit/qemu/settings";
 import type { DriverCommand } from "./driver-child.ts";
 
 export interface DomainFacts {
@@ -37,8 +38,10 @@ export class KillableDriver implements AsyncDisposable {
 	readonly #ready = Promise.withResolvers<void>();
 	#lastId = 0;
 
-	private constructor(root: string, cache: string) {
-		this.#child = spawn(process.execPath, [CHILD, root, cache], { stdio: ["pipe", "pipe", "inherit"] });
+	private constructor(root: string, cache: string, settings: Partial<DriverSettings>) {
+		this.#child = spawn(process.execPath, [CHILD, root, cache, JSON.stringify(settings)], {
+			stdio: ["pipe", "pipe", "inherit"],
+		});
 		this.#exited = new Promise((resolve) => this.#child.once("exit", () => resolve()));
 		void this.#exited.then(() => this.#lose());
 		this.#child.stdin.on("error", () => undefined);
@@ -46,8 +49,8 @@ export class KillableDriver implements AsyncDisposable {
 	}
 
 	/** Starts the driver of the instance under `root`; it is ready when this settles. */
-	static async start(root: string, cache: string): Promise<KillableDriver> {
-		const driver = new KillableDriver(root, cache);
+	static async start(root: string, cache: string, settings: Partial<DriverSettings> = {}): Promise<KillableDriver> {
+		const driver = new KillableDriver(root, cache, settings);
 		await driver.#ready.promise;
 		return driver;
 	}

@@ -5,10 +5,12 @@ import { join } from "node:path";
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
 import { systemError } from "@virtkit/host/system-error";
+import type { DomainDef } from "@virtkit/model/domain/domain";
 import { Definition } from "../domain/definition.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { AutostartKind } from "../domain/store.ts";
 import type { Driver } from "../driver-context.ts";
+import { removeTpmState } from "../helpers/tpm-state.ts";
 import { logFileOf } from "../lifecycle/guest-log.ts";
 import { managedSaveFile } from "../save/managed-save.ts";
 import { readDefinition } from "./read-definition.ts";
@@ -56,6 +58,7 @@ async function undefine(driver: Driver, domain: QemuDomain, flags: number): Prom
 	removeManagedSave(driver, domain, flags);
 	removeNvram(domain, flags);
 	const running = domain.run !== undefined;
+	const def = definitionOf(domain);
 	if (!running) domain.removing = true;
 	try {
 		await driver.store.remove(domain.name);
@@ -68,6 +71,7 @@ async function undefine(driver: Driver, domain: QemuDomain, flags: number): Prom
 	driver.lifecycle(domain.ref, { event: "undefined", detail: "removed" });
 	domain.persistent = false;
 	domain.setConfig(undefined);
+	if (!running && def) removeTpmState(driver, domain.uuid, def, flags);
 	if (!running) driver.domains.remove(domain);
 }
 
@@ -91,7 +95,7 @@ function removeManagedSave(driver: Driver, domain: QemuDomain, flags: number): v
 }
 
 function removeNvram(domain: QemuDomain, flags: number): void {
-	const path = nvramPathOf(domain);
+	const path = definitionOf(domain)?.os.nvram?.path;
 	if (path === undefined || !existsSync(path)) return;
 	if (flags & UNDEFINE_FLAG.nvram) {
 		try {
@@ -103,10 +107,10 @@ function removeNvram(domain: QemuDomain, flags: number): void {
 		throw new VirtError("OPERATION_INVALID", "cannot undefine domain with nvram");
 }
 
-/** A definition too broken to be read has no variables that could be known. */
-function nvramPathOf(domain: QemuDomain): string | undefined {
+/** A definition too broken to be read has nothing on the host that could be known. */
+function definitionOf(domain: QemuDomain): DomainDef | undefined {
 	try {
-		return domain.config.def.os.nvram?.path;
+		return domain.config.def;
 	} catch {
 		return undefined;
 	}

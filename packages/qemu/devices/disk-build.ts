@@ -1,6 +1,7 @@
 // Disks on the command line: secrets, block nodes from the bottom of the chain up, then the device.
 
 import type { DiskDef } from "@virtkit/model/domain/disk";
+import type { DomainDef } from "@virtkit/model/domain/domain";
 import { escapeCommas, type JsonObject } from "../command-line/command-line.ts";
 import { bootIndexOf } from "../defaults/boot-index.ts";
 import { isMachine } from "../machine.ts";
@@ -113,13 +114,17 @@ export const floppyController: DeviceEntry<DiskDef> = {
 	},
 };
 
-/** The object that connects to the driver's own reservations helper, where any disk uses it. */
+/** Whether any disk leaves its reservations to the daemon's helper. */
+export const usesManagedReservations = ({ devices: { disks } }: DomainDef): boolean =>
+	disks.some((disk) => imageChain(disk).some(({ source }) => source.reservations?.managed === true));
+
+/** Socket of that helper. */
+export const managedReservationsSocket = (workFolder: string): string => `${workFolder}/${MANAGED_RESERVATIONS}.sock`;
+
+/** The object that connects to it. */
 export function buildManagedReservations({ def, command, paths }: BuildContext): void {
-	const uses = def.devices.disks.some((disk) =>
-		imageChain(disk).some(({ source }) => source.reservations?.managed === true),
+	if (!usesManagedReservations(def)) return;
+	command.from({ what: "SCSI reservations that the daemon manages" }, () =>
+		command.addJson("-object", reservationsProps(MANAGED_RESERVATIONS, managedReservationsSocket(paths.work))),
 	);
-	if (uses)
-		command.from({ what: "SCSI reservations that the daemon manages" }, () =>
-			command.addJson("-object", reservationsProps(MANAGED_RESERVATIONS, `${paths.work}/${MANAGED_RESERVATIONS}.sock`)),
-		);
 }

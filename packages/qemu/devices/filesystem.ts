@@ -12,7 +12,7 @@ import { virtioDriver, virtioProps } from "./virtio.ts";
 
 const isVirtiofs = ({ driver }: FilesystemDef): boolean => driver?.type === "virtiofs";
 /** virtiofs that the daemon starts itself. */
-const isOwnVirtiofs = (fs: FilesystemDef): boolean => isVirtiofs(fs) && fs.source?.socket === undefined;
+export const isOwnVirtiofs = (fs: FilesystemDef): boolean => isVirtiofs(fs) && fs.source?.socket === undefined;
 
 /** Drivers that containers know, and QEMU does not. */
 const CONTAINER_DRIVERS = ["loop", "nbd", "ploop"];

@@ -117,7 +117,7 @@ const backendId = ({ alias }: TpmDef): string => `tpm-${alias}`;
 const CHARDEV = "chrtpm";
 
 /** Socket of the emulator that the driver starts. */
-const emulatorSocket = ({ paths }: BuildContext): string => `${paths.work}/swtpm.sock`;
+export const emulatorSocket = (workFolder: string): string => `${workFolder}/swtpm.sock`;
 
 function formatBackend(device: TpmDef, { host }: DefineContext): string {
 	if (device.backend.type !== "passthrough") return `emulator,id=${backendId(device)},chardev=${CHARDEV}`;
@@ -142,7 +142,7 @@ function buildTpm(device: TpmDef, context: BuildContext): void {
 	const { backend, model } = device;
 	if (model !== "spapr-tpm-proxy") {
 		if (backend.type !== "passthrough") {
-			const path = backend.type === "external" ? backend.source?.path : emulatorSocket(context);
+			const path = backend.type === "external" ? backend.source?.path : emulatorSocket(context.paths.work);
 			// Where nothing starts, the driver's own emulator has no socket.
 			const type = backend.type === "emulator" && context.dryRun ? "null" : "unix";
 			addChardev({ type, source: { mode: "connect", path, seclabels: [] }, endpoints: [] }, CHARDEV, context);

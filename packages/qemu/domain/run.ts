@@ -7,6 +7,7 @@ import type { ProcessIdentity } from "@virtkit/host/process";
 import type { QmpClient } from "@virtkit/qmp/client";
 import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import type { GuestPaths } from "../devices/entry.ts";
+import type { Helper } from "../helpers/helper.ts";
 import type { Definition } from "./definition.ts";
 
 export type PausedReason = keyof (typeof STATE_REASON)["paused"];
@@ -38,6 +39,8 @@ export class Run {
 	phase: RunPhase = "starting";
 	process: ProcessIdentity | undefined;
 	cgroups: GuestCgroups | undefined;
+	/** Programs that run beside it for its devices. */
+	readonly helpers: Helper[] = [];
 	/** Linux thread ids of the vCPUs, by number; absent where a vCPU is offline. */
 	readonly vcpuThreads = new Map<number, number>();
 	/** Linux thread ids of the I/O threads, by number. */

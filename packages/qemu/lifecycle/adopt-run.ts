@@ -14,6 +14,9 @@ import type { QemuDomain } from "../domain/domain.ts";
 import { Run } from "../domain/run.ts";
 import { currentBoot, type DomainStatus, processOf, stateOf } from "../domain/status.ts";
 import type { Driver } from "../driver-context.ts";
+import type { Helper } from "../helpers/helper.ts";
+import { ownHelper } from "../helpers/spawn.ts";
+import { ownHelperFiles } from "../helpers/start.ts";
 import { recoverInterruptedSave } from "../save/recover.ts";
 import { stateOfMachine } from "./adopt-state.ts";
 import { destroyRun } from "./autodestroy.ts";
@@ -29,25 +32,32 @@ import { refresh } from "./refresh.ts";
 import { adoptStatusFile, saveStatus } from "./status-file.ts";
 import { adoptWorkFolders } from "./work-folder.ts";
 
-/** Takes the guest over, or cleans up after it where it is gone or was never whole. `found` is a process that runs in its folder. */
-export async function adoptRun(
-	driver: Driver,
-	status: DomainStatus,
-	found: ProcessIdentity | undefined,
-): Promise<void> {
+/** What runs in a guest's folder. */
+export interface GuestProcesses {
+	readonly process: ProcessIdentity | undefined;
+	readonly helpers: readonly Helper[];
+}
+
+/** Takes the guest over, or cleans up after it where it is gone or was never whole. */
+export async function adoptRun(driver: Driver, status: DomainStatus, found: GuestProcesses): Promise<void> {
 	const identity = { name: status.name, uuid: status.uuid };
 	const domain = driver.domains.match(identity) ?? driver.domains.add(identity);
 	using _job = await domain.lock.begin("modify", "taking over the guest");
-	const run = await makeRun(driver, domain, status);
+	const run = await makeRun(driver, domain, status, found.helpers);
 	const named = processOf(status);
-	const process = status.boot !== currentBoot() ? undefined : named && isAlive(named) ? named : found;
+	const process = status.boot !== currentBoot() ? undefined : named && isAlive(named) ? named : found.process;
 	if (process === undefined) return end(driver, domain, run, status.phase === "starting" ? "failed" : "crashed");
 	run.process = process;
 	await meet(driver, domain, run, status);
 }
 
 /** The run as the former daemon had it. */
-async function makeRun(driver: Driver, domain: QemuDomain, status: DomainStatus): Promise<Run> {
+async function makeRun(
+	driver: Driver,
+	domain: QemuDomain,
+	status: DomainStatus,
+	helpers: readonly Helper[],
+): Promise<Run> {
 	const def = definitionOf(domain, status);
 	def.id = status.id;
 	const name = shortName(def);
@@ -71,7 +81,7 @@ async function makeRun(driver: Driver, domain: QemuDomain, status: DomainStatus)
 	domain.run = run;
 	driver.domains.bindId(run.id, domain);
 	domain.setState(stateOf(status));
-	takeResources(driver, domain, run);
+	takeResources(driver, domain, run, helpers);
 	return run;
 }
 
@@ -86,7 +96,7 @@ function definitionOf(domain: QemuDomain, { domain: def, name, uuid }: DomainSta
 }
 
 /** All that a start makes, in the order in which it makes it. */
-function takeResources(driver: Driver, domain: QemuDomain, run: Run): void {
+function takeResources(driver: Driver, domain: QemuDomain, run: Run, helpers: readonly Helper[]): void {
 	adoptStatusFile(run);
 	keepPorts(run);
 	adoptWorkFolders(run);
@@ -103,6 +113,8 @@ function takeResources(driver: Driver, domain: QemuDomain, run: Run): void {
 		run.cgroups = groups;
 		run.resources.defer("the control group", () => groups.guest.remove());
 	}
+	ownHelperFiles(driver, run);
+	for (const helper of helpers) ownHelper(run, helper);
 	ownProcess(run);
 	watchConsoleLog(driver, run, domain.name);
 }

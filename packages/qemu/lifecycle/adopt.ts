@@ -8,7 +8,9 @@ import { removeStrayFiles } from "@virtkit/host/atomic-file";
 import { findProcesses, type ProcessIdentity, readCommandLine, terminateProcess } from "@virtkit/host/process";
 import { type DomainStatus, parseStatus } from "../domain/status.ts";
 import type { Driver } from "../driver-context.ts";
-import { adoptRun } from "./adopt-run.ts";
+import { findHelpers } from "../helpers/find.ts";
+import { endHelper } from "../helpers/spawn.ts";
+import { adoptRun, type GuestProcesses } from "./adopt-run.ts";
 
 /** How long the driver's start waits for guests whose QEMU does not answer; they are taken over when it does. */
 const PATIENCE_MS = 5000;
@@ -22,7 +24,11 @@ export async function adoptRuns(driver: Driver): Promise<void> {
 	const folders = workFolders(driver);
 	if (statuses.length === 0 && folders.size === 0) return;
 	const processes = findGuestProcesses(driver);
-	const adopting = statuses.map((status) => adopt(driver, status, processes.get(status.work)));
+	const helpers = findHelpers(join(driver.paths.lib, "domain-"));
+	const adopting = statuses.map((status) => {
+		const found = { process: processes.get(status.work), helpers: helpers.get(status.work) ?? [] };
+		return adopt(driver, status, found);
+	});
 	const known = new Set(statuses.map(({ work }) => work));
 	await endStrays(driver, known);
 	for (const folder of folders) if (!known.has(folder)) rmSync(folder, { recursive: true, force: true });
@@ -30,7 +36,7 @@ export async function adoptRuns(driver: Driver): Promise<void> {
 	await Promise.race([Promise.all(adopting), delay(PATIENCE_MS, undefined, { ref: false })]);
 }
 
-async function adopt(driver: Driver, status: DomainStatus, found: ProcessIdentity | undefined): Promise<void> {
+async function adopt(driver: Driver, status: DomainStatus, found: GuestProcesses): Promise<void> {
 	try {
 		await adoptRun(driver, status, found);
 	} catch (error) {
@@ -66,7 +72,9 @@ function workFolders({ paths: { lib } }: Driver): Set<string> {
 function findGuestProcesses({ paths: { lib } }: Driver): Map<string, ProcessIdentity> {
 	const marker = join(lib, "domain-");
 	const found = new Map<string, ProcessIdentity>();
+	const helpers = new Set([...findHelpers(marker).values()].flat().map((helper) => helper.process.pid));
 	for (const process of findProcesses(marker)) {
+		if (helpers.has(process.pid)) continue;
 		const work = readCommandLine(process.pid)
 			.map((argument) => workFolderIn(argument, marker))
 			.find((folder) => folder !== undefined);
@@ -83,10 +91,12 @@ function workFolderIn(argument: string, marker: string): string | undefined {
 	return end < 0 ? undefined : argument.slice(at, end);
 }
 
-/** Ends emulators that no domain of ours runs in: their daemon was killed before it noted them. */
+/** Ends emulators and helpers that no domain of ours runs in: their daemon was killed before it noted them. */
 async function endStrays(driver: Driver, known: ReadonlySet<string>): Promise<void> {
 	const running = new Set(known);
 	for (const { run } of driver.domains.all()) if (run) running.add(run.paths.work);
+	for (const [work, helpers] of findHelpers(join(driver.paths.lib, "domain-")))
+		if (!running.has(work)) for (const helper of helpers) await endHelper(helper);
 	for (const [work, process] of findGuestProcesses(driver)) {
 		if (running.has(work)) continue;
 		driver.log.warn(`ending process ${process.pid}, an emulator whose start was never completed`);

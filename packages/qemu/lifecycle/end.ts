@@ -8,6 +8,7 @@ import { DEFAULT_TERMINATION, isAlive, terminateProcess } from "@virtkit/host/pr
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { removeTpmState } from "../helpers/tpm-state.ts";
 import { logLine } from "./guest-log.ts";
 
 export type ShutoffReason = keyof (typeof STATE_REASON)["shutoff"];
@@ -28,6 +29,7 @@ export async function endRun(driver: Driver, domain: QemuDomain, run: Run, reaso
 		// Before all else: whatever the process holds, its control group for one, cannot be taken back under it.
 		await killProcess(run);
 		await run.resources[Symbol.asyncDispose]();
+		if (!domain.persistent) removeTpmState(driver, domain.uuid, run.live.def);
 	} catch (error) {
 		driver.log.error(`cleaning up after '${domain.name}': ${toVirtError(error).message}`, { error });
 	}

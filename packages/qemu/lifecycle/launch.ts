@@ -83,15 +83,21 @@ export function groupName(run: Run, name: string): string {
 	return `qemu-${run.id}-${name}`;
 }
 
+/** Makes the run's control group, unless it is there. */
+export function makeGroup(driver: Driver, run: Run, name: string): void {
+	if (!driver.cgroups.usable || run.cgroups !== undefined) return;
+	const groups = driver.cgroups.create(groupName(run, name));
+	run.cgroups = groups;
+	run.resources.defer("the control group", () => groups.guest.remove());
+}
+
 /**
  * Moves the run's process into a control group of its own.
  *
  * Done while QEMU boots: with v1 the kernel may take 15 ms for it. Nothing of the guest runs before.
  */
 export async function enterGroup(driver: Driver, run: Run, name: string): Promise<void> {
-	if (!driver.cgroups.usable || run.process === undefined) return;
-	const groups = driver.cgroups.create(groupName(run, name));
-	run.cgroups = groups;
-	run.resources.defer("the control group", () => groups.guest.remove());
-	await groups.guest.addProcess(run.process.pid);
+	if (run.process === undefined) return;
+	makeGroup(driver, run, name);
+	await run.cgroups?.guest.addProcess(run.process.pid);
 }

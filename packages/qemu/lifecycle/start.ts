@@ -14,6 +14,8 @@ import { Definition } from "../domain/definition.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import { type PausedReason, Run, type RunningReason } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { helperFailure } from "../helpers/spawn.ts";
+import { startHelpers } from "../helpers/start.ts";
 import { checkAccelerator } from "./accelerator.ts";
 import { autodestroyWith } from "./autodestroy.ts";
 import { settleImages } from "./backing-chain.ts";
@@ -106,6 +108,7 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	const masterKey = createWorkFolders(driver, run);
 	makeNvram(driver, run, request.resetNvram === true);
 	giveFiles(driver, run);
+	await startHelpers(driver, domain, run, request.incoming !== undefined);
 	using interfaces = await openInterfaces(run.live.def);
 	const { descriptors } = interfaces;
 	await launch(driver, run, { context, masterKey, descriptors, extend: request.incoming?.extend });
@@ -152,6 +155,8 @@ async function explain(run: Run, thrown: unknown): Promise<VirtError> {
 	// The socket closes before the process is gone, and its last words may be on their way.
 	await waitForExit(run.process, 1000);
 	if (run.beingDestroyed && error.code !== "INTERNAL_ERROR") return error;
+	const failed = helperFailure(run);
+	if (failed) return failed;
 	const what = isAlive(run.process)
 		? "qemu unexpectedly closed the monitor"
 		: "process exited while connecting to monitor";
