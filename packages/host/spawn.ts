@@ -1,12 +1,12 @@
 // Starts a process that outlives us: own session, own descriptors, and whatever must hold before its program begins.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
 import { type ProcessIdentity, readProcessStat } from "./process.ts";
 import { systemError } from "./system-error.ts";
 
-/** Conditions put in place between fork and exec. They cost one `/bin/sh` (under a millisecond). */
+/** Conditions put in place between fork and exec. They cost a `/bin/sh` or a setpriv(1), under a millisecond each. */
 export interface BeforeExec {
 	/** cgroup.procs files the process enters first, so that all its memory is accounted there. */
 	readonly cgroupProcs?: readonly string[];
@@ -71,16 +71,33 @@ function preamble(options: SpawnOptions, before: BeforeExec): string {
 	if (before.oomScoreAdj !== undefined) lines.push(`echo ${before.oomScoreAdj} > /proc/self/oom_score_adj`);
 	if (before.umask !== undefined) lines.push(`umask 0${before.umask.toString(8)}`);
 	lines.push(...Object.entries(before.limits ?? {}).map(limitLine));
-	const { uid, gid } = options;
-	const groups = before.supplementaryGroups ?? [];
-	const identity = [
+	const identity = identityArguments(options, before);
+	const become = identity.length === 0 ? "" : `setpriv ${identity.join(" ")} `;
+	lines.push(`exec ${become}"$@"`);
+	return lines.join("\n");
+}
+
+/** What setpriv(1) is told to become somebody else; nothing where the child stays who we are. */
+function identityArguments({ uid, gid }: SpawnOptions, { supplementaryGroups: groups = [] }: BeforeExec): string[] {
+	if (uid === undefined && gid === undefined) return [];
+	return [
 		...(uid === undefined ? [] : [`--reuid=${uid}`]),
 		...(gid === undefined ? [] : [`--regid=${gid}`]),
 		...(groups.length > 0 ? [`--groups=${groups.join(",")}`] : ["--clear-groups"]),
+		"--",
 	];
-	const become = uid === undefined && gid === undefined ? "" : `setpriv ${identity.join(" ")} -- `;
-	lines.push(`exec ${become}"$@"`);
-	return lines.join("\n");
+}
+
+/** Where util-linux has it; found by the shell's path elsewhere. */
+const SETPRIV = "/usr/bin/setpriv";
+
+/** The program and its arguments, behind whatever puts `before` in place: the least that does it. */
+function prefixed(options: SpawnOptions, before: BeforeExec): readonly [path: string, args: readonly string[]] {
+	const { supplementaryGroups: _, ...rest } = before;
+	const identity = identityArguments(options, before);
+	if (Object.keys(rest).length === 0 && identity.length > 0 && existsSync(SETPRIV))
+		return [SETPRIV, [...identity, options.path, ...options.args]];
+	return ["/bin/sh", ["-c", preamble(options, before), "sh", options.path, ...options.args]];
 }
 
 /** Finds out beforehand what exec would answer, as an error that names the file in question. */
@@ -114,7 +131,8 @@ function launch(options: SpawnOptions): ChildProcess {
 		] as ("ignore" | number)[],
 	};
 	if (before !== undefined) {
-		return spawn("/bin/sh", ["-c", preamble(options, before), "sh", options.path, ...options.args], common);
+		const [path, args] = prefixed(options, before);
+		return spawn(path, args, common);
 	}
 	return spawn(options.path, options.args, {
 		...common,

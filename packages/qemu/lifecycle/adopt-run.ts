@@ -129,13 +129,17 @@ async function capabilitiesOf(driver: Driver, binary: string): Promise<EmulatorC
 	}
 }
 
+const isToRun = ({ state }: DomainStatus): boolean => state === "running";
+
 /** Asks QEMU how the guest is, and makes that the domain's state. */
 async function meet(driver: Driver, domain: QemuDomain, run: Run, status: DomainStatus): Promise<void> {
 	connectMonitor(driver, domain, run);
 	let machine: string;
 	try {
 		machine = await askStatus(driver, domain, run);
-		if (status.phase === "starting" && machine !== "running")
+		// That it runs is written while it is let go; a QEMU that has not begun to was not.
+		const isHalf = status.phase === "starting" ? machine !== "running" : isToRun(status) && machine === "prelaunch";
+		if (isHalf)
 			throw new VirtError("OPERATION_FAILED", `'${domain.name}' was not fully started`);
 		await refresh(run);
 	} catch (error) {
