@@ -2,7 +2,7 @@
 
 import type { Codec } from "./codec.ts";
 import { XdrError } from "./error.ts";
-import { formatUuidBytes, parseUuidBytes } from "./uuid.ts";
+import { formatUuidBytes } from "./uuid.ts";
 
 /** No value at all. */
 export const voidCodec: Codec<void> = {
@@ -121,6 +121,6 @@ export function fixedOpaque(length: number): Codec<Uint8Array> {
 export const uuid: Codec<string> = {
 	shape: { kind: "uuid" },
 	minBytes: 16,
-	encode: (writer, value) => writer.fixedOpaque(parseUuidBytes(value)),
+	encode: (writer, value) => writer.uuid(value),
 	decode: (reader) => formatUuidBytes(reader.fixedOpaque(16)),
 };

@@ -1,6 +1,7 @@
 // A growing buffer that XDR values are appended to; finished messages are handed out as views without a copy (RFC 4506).
 
 import { XdrError } from "./error.ts";
+import { writeUuidBytes } from "./uuid.ts";
 
 const SLAB_BYTES = 64 * 1024;
 /** Strings up to this many UTF-16 units are written without measuring them first. */
@@ -87,6 +88,13 @@ export class XdrWriter {
 		this.#reserve(padded);
 		this.#buffer.set(bytes, this.#end);
 		this.#pad(this.#end + bytes.length, this.#end + padded);
+	}
+
+	/** The sixteen bytes of a UUID's text. */
+	uuid(text: string): void {
+		this.#reserve(16);
+		writeUuidBytes(text, this.#buffer, this.#end);
+		this.#end += 16;
 	}
 
 	/** Bytes behind their length, at most `max` of them, padded. */

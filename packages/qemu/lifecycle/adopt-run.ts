@@ -139,8 +139,7 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 		machine = await askStatus(driver, domain, run);
 		// That it runs is written while it is let go; a QEMU that has not begun to was not.
 		const isHalf = status.phase === "starting" ? machine !== "running" : isToRun(status) && machine === "prelaunch";
-		if (isHalf)
-			throw new VirtError("OPERATION_FAILED", `'${domain.name}' was not fully started`);
+		if (isHalf) throw new VirtError("OPERATION_FAILED", `'${domain.name}' was not fully started`);
 		await refresh(run);
 	} catch (error) {
 		driver.log.warn(`ending '${domain.name}'`, { error });
