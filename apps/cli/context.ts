@@ -1,5 +1,6 @@
 // What a command has at hand: the connection, made when first needed, and where its output goes.
 
+import { getSystemErrorMessage } from "node:util";
 import { VirtError } from "@virtkit/base/errors";
 import type { Connection } from "@virtkit/client/sdk/connection";
 import type { Domain } from "@virtkit/client/sdk/domain";
@@ -8,6 +9,11 @@ import { formatTable } from "./output/table.ts";
 /** A command's failure that is told as `error: message`; `cause` below it. */
 export class CommandError extends Error {
 	override readonly name = "CommandError";
+}
+
+/** A command's failure that its output tells already: only its status is told. */
+export class SilentFailure extends Error {
+	override readonly name = "SilentFailure";
 }
 
 /** Global options. */
@@ -113,6 +119,14 @@ export class CliContext implements AsyncDisposable {
 		this.#connection = undefined;
 		await (await connection?.catch(() => undefined))?.close();
 	}
+}
+
+/** What the system calls the reason of a failed call, such as `No such file or directory`. */
+export function systemErrorText(failure: unknown): string {
+	const { errno, message } = failure as NodeJS.ErrnoException;
+	if (errno === undefined) return message;
+	const text = getSystemErrorMessage(errno);
+	return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Runs `action`; when it fails, tells `message` above the reason, as virsh does. */

@@ -2,7 +2,7 @@
 
 import { connect } from "@virtkit/client/sdk/connection";
 import { GROUPS } from "./commands/all.ts";
-import { CliContext, type GlobalOptions, type Terminal } from "./context.ts";
+import { CliContext, type GlobalOptions, orFail, type Terminal } from "./context.ts";
 import { defaultUri, type Invocation, parseInvocation } from "./global-options.ts";
 import { groupHelp } from "./grammar/help.ts";
 import { GLOBAL_OPTIONS } from "./grammar/manual.ts";
@@ -19,7 +19,8 @@ function usage(): string {
 	return `\nvirtkit [options]... [<command_string>]\nvirtkit [options]... <command> [args...]\n\n  options:\n${options}  commands (non interactive mode):\n\n${GROUPS.map(groupHelp).join("\n")}`;
 }
 
-const open = ({ uri, readOnly }: GlobalOptions) => connect(uri, { readOnly });
+const open = ({ uri, readOnly }: GlobalOptions) =>
+	orFail("failed to connect to the hypervisor", connect(uri, { readOnly }));
 
 async function run({ options, words, help, version }: Invocation): Promise<number> {
 	if (help || version) {

@@ -1,26 +1,45 @@
 // Runs commands and tells their failures, as virsh does.
 
 import { findCommand } from "./commands/all.ts";
-import type { CliContext } from "./context.ts";
-import { parseArguments, UsageError } from "./grammar/parse.ts";
+import { type CliContext, SilentFailure } from "./context.ts";
+import { argumentsOf, asksForHelp, takeWords, UsageError } from "./grammar/parse.ts";
+
+/** A command with its arguments, ready to run. */
+export interface Prepared {
+	readonly name: string;
+	run(context: CliContext): Promise<number | void>;
+}
+
+/** Finds the command that the words name and reads its arguments. Throws UsageError in virsh's words. */
+export function prepare(words: readonly string[]): Prepared {
+	const [name = "", ...rest] = words;
+	const command = findCommand(name);
+	if (!command) throw new UsageError(`unknown command: '${name}'`);
+	if (asksForHelp(rest) && command.name !== "help") return prepare(["help", command.name]);
+	const given = takeWords(command, rest);
+	return {
+		name: command.name,
+		// What a value's text means is looked at by the command itself in virsh, as part of running it.
+		run: async (context) => command.run(context, argumentsOf(command, given) as never),
+	};
+}
 
 /** Runs one command given as words; the result is its exit status. Failures are told on standard error. */
 export async function runCommand(context: CliContext, words: readonly string[]): Promise<number> {
-	const [name = "", ...rest] = words;
-	const began = performance.now();
-	let run: () => Promise<number | void>;
 	try {
-		const command = findCommand(name);
-		if (!command) throw new UsageError(`unknown command: '${name}'`);
-		const args = parseArguments(command, rest);
-		run = () => command.run(context, args as never);
+		return await runPrepared(context, prepare(words));
 	} catch (error) {
 		tellFailure(context, error);
 		return 1;
 	}
-	const status = await settle(context, run);
+}
+
+/** Runs a command and ends its output with a blank line, as virsh does; the result is its exit status. */
+export async function runPrepared(context: CliContext, { run }: Prepared): Promise<number> {
+	const began = performance.now();
+	const status = await settle(context, () => run(context));
 	if (context.options.timing) context.print(`\n(Time: ${(performance.now() - began).toFixed(3)} ms)\n`);
-	else if (!context.options.json) context.say("");
+	else if (!context.options.json && !context.ended) context.say("");
 	return status;
 }
 
@@ -35,6 +54,7 @@ async function settle(context: CliContext, run: () => Promise<number | void>): P
 
 /** `error: what failed`, and below it why. */
 export function tellFailure(context: CliContext, error: unknown): void {
+	if (error instanceof SilentFailure) return;
 	for (let one: unknown = error; one instanceof Error; one = isTold(one) ? one.cause : undefined)
 		context.terminal.err(`error: ${one.message}\n`);
 }

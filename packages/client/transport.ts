@@ -2,6 +2,7 @@
 
 import { connect as connectSocket } from "node:net";
 import type { Duplex } from "node:stream";
+import { getSystemErrorMessage } from "node:util";
 import { VirtError } from "@virtkit/base/errors";
 import { CommandStream } from "./command-stream.ts";
 import { daemonSocketPath } from "./socket-path.ts";
@@ -69,7 +70,14 @@ function openSocket(address: Address, { signal }: TransportOptions): Promise<Dup
 
 function cannotConnect(address: Address, cause: Error): VirtError {
 	const where = "path" in address ? `Failed to connect socket to '${address.path}'` : unreachable(address);
-	return new VirtError("SYSTEM_ERROR", `${where}: ${cause.message}`, { domain: "RPC", cause });
+	return new VirtError("SYSTEM_ERROR", `${where}: ${reason(cause)}`, { domain: "RPC", cause });
+}
+
+/** The system's words, as libvirt's clients say them, where the failure is one of the system's. */
+function reason({ message, errno }: NodeJS.ErrnoException): string {
+	if (errno === undefined) return message;
+	const text = getSystemErrorMessage(errno);
+	return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function unreachable({ host, port }: { readonly host: string; readonly port: number }): string {

@@ -4,10 +4,12 @@ import type { CliContext } from "../context.ts";
 import type { CommandGroup } from "../grammar/help.ts";
 import type { CliCommand } from "./declare.ts";
 import { definitionCommands } from "./definition.ts";
+import { displayCommands } from "./display.ts";
 import { eventCommands } from "./events.ts";
 import { hostCommands } from "./host.ts";
 import { lifecycleCommands } from "./lifecycle.ts";
 import { monitorCommands } from "./monitor.ts";
+import { pinningCommands } from "./pinning.ts";
 import { qemuCommands } from "./qemu.ts";
 import { saveCommands } from "./save.ts";
 import { shellCommands } from "./shell.ts";
@@ -28,6 +30,8 @@ export const GROUPS: readonly CommandGroup<CliContext>[] = [
 			...definitionCommands,
 			...saveCommands,
 			...tuningCommands,
+			...pinningCommands,
+			...displayCommands,
 			...qemuCommands,
 			...monitorCommands.filter((one) => !isMonitoring(one) && one.name !== "list"),
 		],

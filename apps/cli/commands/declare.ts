@@ -1,6 +1,6 @@
 // What the declarations of commands share: the command's context, and options that many have.
 
-import type { CliContext } from "../context.ts";
+import { type CliContext, CommandError } from "../context.ts";
 import type { Command, Options } from "../grammar/command.ts";
 import { type Arguments, command, flag, needed, type ValueOption } from "../grammar/command.ts";
 
@@ -22,17 +22,46 @@ export const domainOption = (
 	completes: "domain" | "active-domain" | "inactive-domain" = "domain",
 ): ValueOption<false, true> => needed("domain name, id or uuid", { completes });
 
-/** Where a change takes effect. */
-export const affectOptions = {
-	config: flag("affect next boot"),
-	live: flag("affect running domain"),
-	current: flag("affect current domain"),
-} as const;
+const config = flag("affect next boot");
+const live = flag("affect running domain");
+const current = flag("affect current domain");
 
-/** The options of libvirt's call for --config, --live, --current. */
-export function affected(args: { readonly config: boolean; readonly live: boolean }): {
-	config: boolean;
-	live: boolean;
-} {
+/** Where a change takes effect. */
+export const affectOptions = { config, live, current } as const;
+
+/** The same in the order that some older commands have. */
+export const liveFirstOptions = { live, config, current } as const;
+
+interface Affecting {
+	readonly config: boolean;
+	readonly live: boolean;
+	readonly current?: boolean;
+	readonly persistent?: boolean;
+}
+
+/** The options of libvirt's call for --config, --live, --current. Throws where they contradict each other. */
+export function affected(args: Affecting): { config: boolean; live: boolean } {
+	exclusive(args, "current", "live");
+	exclusive(args, "current", "config");
 	return { config: args.config, live: args.live };
 }
+
+/** The same as libvirt's number (virDomainModificationImpact). */
+export function affectFlags(args: Affecting): number {
+	const { config, live } = affected(args);
+	return (live ? 1 : 0) | (config ? 2 : 0);
+}
+
+/** Throws, in virsh's words, where both options are given. */
+export function exclusive<T extends object>(args: T, one: keyof T & string, other: keyof T & string): void {
+	if (isGiven(args[one]) && isGiven(args[other]))
+		throw new CommandError(`Options --${one} and --${other} are mutually exclusive`);
+}
+
+/** Throws, in virsh's words, where `option` is given without `required`. */
+export function requires<T extends object>(args: T, option: keyof T & string, required: keyof T & string): void {
+	if (isGiven(args[option]) && !isGiven(args[required]))
+		throw new CommandError(`Option --${required} is required by option --${option}`);
+}
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== false;

@@ -1,18 +1,18 @@
 // Commands that define, describe and remove domains.
 
 import { readFileSync } from "node:fs";
-import { CommandError, orFail } from "../context.ts";
+import { CommandError, orFail, systemErrorText } from "../context.ts";
 import { flag, named, needed, optional, rest } from "../grammar/command.ts";
 import { attachConsole } from "../shell/console.ts";
 import { editText } from "../shell/editor.ts";
-import { affected, affectOptions, type CliCommand, declare, domainOption } from "./declare.ts";
+import { affected, type CliCommand, declare, domainOption, exclusive, liveFirstOptions } from "./declare.ts";
 
 /** A file's text. Throws in virsh's words. */
 export function readFile(file: string): string {
 	try {
 		return readFileSync(file, "utf8");
 	} catch (cause) {
-		throw new CommandError(`Failed to open file '${file}'`, { cause });
+		throw new CommandError(`Failed to open file '${file}': ${systemErrorText(cause)}`);
 	}
 }
 
@@ -77,6 +77,8 @@ const undefine = declare({
 		"keep-tpm": flag("keep TPM state"),
 	},
 	async run(context, args) {
+		exclusive(args, "nvram", "keep-nvram");
+		exclusive(args, "tpm", "keep-tpm");
 		const domain = await context.domain(args.domain);
 		const options = {
 			managedSave: args["managed-save"],
@@ -111,7 +113,7 @@ const dumpxml = declare({
 			updateCpu: args["update-cpu"],
 			migratable: args.migratable,
 		};
-		context.print(await domain.xml(options));
+		context.terminal.out(await domain.xml(options));
 	},
 });
 
@@ -167,29 +169,27 @@ const desc = declare({
 	description: "Allows setting or modifying the description or title of a domain.",
 	options: {
 		domain: domainOption(),
-		...affectOptions,
+		...liveFirstOptions,
 		title: flag("modify/get title instead of description"),
 		edit: flag("open an editor to modify the description"),
 		"new-desc": rest("message"),
 	},
 	async run(context, args) {
+		const where = affected(args);
 		const domain = await context.domain(args.domain);
 		const type = args.title ? "title" : "description";
-		const current = async (): Promise<string> => domain.getMetadata(type, null, affected(args)).catch(() => "");
-		const shown = args.title ? "title" : "description";
+		const current = async (): Promise<string> => domain.getMetadata(type, null, where).catch(() => "");
 		if (!args.edit && args["new-desc"].length === 0) {
 			const text = await current();
-			if (text === "") context.sayInline(`No ${shown} for domain: ${domain.name}`);
-			else context.print(text);
+			if (text === "") context.sayInline(`No ${type} for domain: ${domain.name}`);
+			else context.terminal.out(text);
 			return;
 		}
 		const given = args["new-desc"].join(" ");
 		const text = args.edit ? (await editText(given || (await current()), `${type}.txt`)).trimEnd() : given;
-		await orFail(
-			`Failed to set new domain ${shown}`,
-			domain.setMetadata(type, text === "" ? null : text, {}, affected(args)),
-		);
-		context.say(`Domain ${shown} updated successfully`);
+		if (args.edit && text === (await current())) return context.say(`Domain ${type} not changed`);
+		await orFail(`Failed to set new domain ${type}`, domain.setMetadata(type, text === "" ? null : text, {}, where));
+		context.sayInline(`Domain ${type} updated successfully`);
 	},
 });
 
@@ -200,26 +200,31 @@ const metadata = declare({
 	options: {
 		domain: domainOption(),
 		uri: needed("URI of the namespace"),
-		...affectOptions,
+		...liveFirstOptions,
 		edit: flag("use an editor to change the metadata"),
-		key: named("key to be used as a namespace identifier"),
-		set: named("new metadata to set"),
+		key: optional("key to be used as a namespace identifier"),
+		set: optional("new metadata to set"),
 		remove: flag("remove the metadata corresponding to an uri"),
 	},
 	async run(context, args) {
+		const affect = affected(args);
+		exclusive(args, "edit", "set");
+		exclusive(args, "remove", "set");
+		exclusive(args, "remove", "edit");
 		const domain = await context.domain(args.domain);
+		if ((args.set !== undefined || args.edit) && args.key === undefined)
+			throw new CommandError("namespace key is required when modifying metadata");
 		const where = { uri: args.uri, ...(args.key === undefined ? {} : { key: args.key }) };
 		if (args.remove) {
-			await domain.setMetadata("element", null, where, affected(args));
+			await domain.setMetadata("element", null, where, affect);
 			return context.say("Metadata removed");
 		}
 		if (!args.edit && args.set === undefined)
-			return context.print(await domain.getMetadata("element", args.uri, affected(args)));
-		const before = args.edit
-			? await domain.getMetadata("element", args.uri, affected(args)).catch(() => "<metadata/>")
-			: "";
+			return context.print(await domain.getMetadata("element", args.uri, affect));
+		const before = args.edit ? await domain.getMetadata("element", args.uri, affect).catch(() => "<metadata/>") : "";
 		const value = args.edit ? await editText(before, "metadata.xml") : (args.set ?? "");
-		await domain.setMetadata("element", value, where, affected(args));
+		if (args.edit && value === before) return context.sayInline("Metadata not changed");
+		await domain.setMetadata("element", value, where, affect);
 		context.say("Metadata modified");
 	},
 });
@@ -239,7 +244,7 @@ const fromNative = declare({
 			nativeConfig: readFile(args.config),
 			flags: 0,
 		});
-		context.print((await call).domainXml);
+		context.terminal.out((await call).domainXml);
 	},
 });
 
@@ -260,7 +265,7 @@ const toNative = declare({
 					: "Options --xml and --domain are mutually exclusive",
 			);
 		const xml = args.xml === undefined ? await (await context.domain(args.domain ?? "")).xml() : readFile(args.xml);
-		context.print(await (await context.connection).domains.toNative(xml, args.format));
+		context.terminal.out(await (await context.connection).domains.toNative(xml, args.format));
 	},
 });
 

@@ -2,9 +2,11 @@
 
 import type { Host } from "@virtkit/client/sdk/host";
 import { decodeCpuMap } from "@virtkit/protocol/cpu-map";
-import { orFail } from "../context.ts";
-import { flag, named, namedNumber, needed, optional } from "../grammar/command.ts";
-import { type CliCommand, declare } from "./declare.ts";
+import { type CliContext, CommandError, orFail } from "../context.ts";
+import { flag, needed, neededNumber, neededSize, optional, optionalNumber, optionalSize } from "../grammar/command.ts";
+import { parseKib } from "../output/size.ts";
+import { formatValue } from "../output/typed-parameter.ts";
+import { type CliCommand, declare, exclusive } from "./declare.ts";
 
 /** Commands that print one text of the host. */
 function fact(name: string, summary: string, get: (host: Host) => Promise<string | number>): CliCommand {
@@ -62,13 +64,13 @@ const nodecpustats = declare({
 	summary: "Prints cpu stats of the node.",
 	description: "Returns cpu stats of the node, in nanoseconds.",
 	options: {
-		cpu: namedNumber("prints specified cpu statistics only."),
+		cpu: optionalNumber("prints specified cpu statistics only."),
 		percent: flag("prints by percentage during 1 second."),
 	},
 	async run(context, args) {
 		const { host } = await context.connection;
 		const cpu = args.cpu ?? -1;
-		const before = await orFail("Unable to get node cpu stats", host.cpuStats(cpu));
+		const before = await orFail("Unable to get number of cpu stats", host.cpuStats(cpu));
 		const order = [
 			["user", "user"],
 			["system", "kernel"],
@@ -95,10 +97,15 @@ const nodememstats = declare({
 	name: "nodememstats",
 	summary: "Prints memory stats of the node.",
 	description: "Returns memory stats of the node, in kilobytes.",
-	options: { cell: namedNumber("prints specified cell statistics only.") },
+	options: { cell: optionalNumber("prints specified cell statistics only.") },
 	async run(context, args) {
 		const { host } = await context.connection;
-		const stats = await orFail("Unable to get memory stats", host.memoryStats(args.cell ?? -1));
+		const stats = await orFail("Unable to get number of memory stats", host.memoryStats(args.cell ?? -1));
+		if (context.options.json)
+			return context.facts(
+				[...stats].map(([field, value]) => [field, String(value)]),
+				0,
+			);
 		for (const [field, value] of stats) context.print(`${`${field}`.padEnd(7)}: ${String(value).padStart(20)} KiB`);
 	},
 });
@@ -126,37 +133,90 @@ const freecell = declare({
 	name: "freecell",
 	summary: "NUMA free memory",
 	description: "display available free memory for the NUMA cell.",
-	options: { cellno: namedNumber("NUMA cell number"), all: flag("show free memory for all NUMA cells") },
+	options: { cellno: optionalNumber("NUMA cell number"), all: flag("show free memory for all NUMA cells") },
 	async run(context, args) {
+		exclusive(args, "all", "cellno");
 		const { rpc, host } = await context.connection;
-		if (!args.all && args.cellno === undefined) return context.print(`Total: ${(await host.freeMemory()) / 1024n} KiB`);
-		const { cells } = await rpc.call("NODE_GET_CELLS_FREE_MEMORY", {
-			startCell: args.cellno ?? 0,
-			maxcells: args.all ? 1024 : 1,
-		});
-		for (const [index, bytes] of cells.entries())
-			context.print(`${String((args.cellno ?? 0) + index).padStart(5)}: ${String(bytes / 1024n).padStart(10)} KiB`);
-		if (args.all) {
-			context.print("--------------------");
-			context.print(`Total: ${String(cells.reduce((sum, bytes) => sum + bytes, 0n) / 1024n).padStart(10)} KiB`);
-		}
+		const free = async (cell: number): Promise<bigint> =>
+			((await rpc.call("NODE_GET_CELLS_FREE_MEMORY", { startCell: cell, maxcells: 1 })).cells[0] ?? 0n) / 1024n;
+		if (args.cellno !== undefined) return context.print(`${args.cellno}: ${await free(args.cellno)} KiB`);
+		if (!args.all) return context.print(`Total: ${(await host.freeMemory()) / 1024n} KiB`);
+		const cells = await Promise.all((await numaCells(context)).map(async (id) => ({ id, kib: await free(id) })));
+		if (context.options.json)
+			return context.table(
+				["cell", "free_kib"],
+				cells.map(({ id, kib }) => [String(id), String(kib)]),
+			);
+		const line = (title: string, kib: bigint): string => `${title.padStart(5)}: ${String(kib).padStart(10)} KiB`;
+		for (const { id, kib } of cells) context.print(line(String(id), kib));
+		context.say("--------------------");
+		const total = cells.reduce((sum, { kib }) => sum + kib, 0n);
+		context.say(line("Total", total));
 	},
 });
+
+/** Numbers of the host's NUMA cells, as its capabilities tell them. */
+async function numaCells(context: CliContext): Promise<number[]> {
+	const document = await (await context.connection).host.capabilities();
+	return [...document.matchAll(/<cell id='(\d+)'/g)].map(([, id]) => Number(id));
+}
+
+/** Sizes in KiB of the pages that the host's processor has. */
+async function pageSizes(context: CliContext): Promise<number[]> {
+	const document = await (await context.connection).host.capabilities();
+	const sizes = [...document.matchAll(/<pages [^>]*size='(\d+)'/g)].map(([, size]) => Number(size));
+	return [...new Set(sizes)].sort((a, b) => a - b);
+}
 
 const freepages = declare({
 	name: "freepages",
 	summary: "NUMA free pages",
 	description: "display available free pages for the NUMA cell.",
-	options: { cellno: namedNumber("NUMA cell number"), pagesize: namedNumber("page size (in kibibytes)") },
+	options: {
+		cellno: optionalNumber("NUMA cell number"),
+		pagesize: optionalSize("page size (in kibibytes)"),
+		all: flag("free pages of every NUMA cell"),
+	},
 	async run(context, args) {
+		exclusive(args, "all", "cellno");
 		const { rpc } = await context.connection;
-		const cell = args.cellno ?? 0;
-		const pages = args.pagesize === undefined ? [4, 2048, 1048576] : [args.pagesize];
-		for (const size of pages) {
-			const reply = rpc.call("NODE_GET_FREE_PAGES", { pages: [size], startCell: cell, cellCount: 1, flags: 0 });
-			const counts = args.pagesize === undefined ? await reply.catch(() => undefined) : await reply;
-			if (counts) context.print(`${size}KiB: ${counts.counts[0] ?? 0n}`);
+		const given = args.pagesize === undefined ? undefined : Number(parseKib(args.pagesize, "pagesize"));
+		const free = async (pages: number[], startCell: number): Promise<string[]> => {
+			const { counts } = await rpc.call("NODE_GET_FREE_PAGES", { pages, startCell, cellCount: 1, flags: 0 });
+			return pages.map((size, index) => `${size}KiB: ${counts[index] ?? 0n}`);
+		};
+		if (args.all) {
+			const sizes = given === undefined ? await pageSizes(context) : [given];
+			for (const cell of await numaCells(context))
+				context.print(`Node ${cell}:\n${(await free(sizes, cell)).join("\n")}\n`);
+			return;
 		}
+		if (args.cellno === undefined) throw new CommandError("missing cellno argument");
+		if (args.cellno < -1) throw new CommandError("cell number must be non-negative integer or -1");
+		if (given === undefined) throw new CommandError("missing pagesize argument");
+		context.print((await free([given], args.cellno)).join("\n"));
+	},
+});
+
+const allocpages = declare({
+	name: "allocpages",
+	summary: "Manipulate pages pool size",
+	description: "Sets how many huge pages the host, or one of its NUMA cells, keeps.",
+	options: {
+		pagesize: neededSize("page size (in kibibytes)"),
+		pagecount: neededNumber("number of pages"),
+		cellno: optionalNumber("NUMA cell number"),
+		add: flag("add to the pages that are there"),
+		all: flag("in every NUMA cell"),
+	},
+	async run(context, args) {
+		exclusive(args, "all", "cellno");
+		const pageSizes = [Number(parseKib(args.pagesize, "pagesize"))];
+		const pageCounts = [BigInt(args.pagecount)];
+		const flags = args.add ? 1 : 0;
+		const { rpc } = await context.connection;
+		for (const startCell of args.all ? await numaCells(context) : [args.cellno ?? -1])
+			await rpc.call("NODE_ALLOC_PAGES", { pageSizes, pageCounts, startCell, cellCount: 1, flags });
 	},
 });
 
@@ -165,10 +225,10 @@ const domcapabilities = declare({
 	summary: "domain capabilities",
 	description: "Returns capabilities of emulator with respect to host and libvirt.",
 	options: {
-		virttype: named("virtualization type (/domain/@type)", { completes: ["kvm", "qemu"] }),
-		emulatorbin: named("path to emulator binary (/domain/devices/emulator)", { completes: "file" }),
-		arch: named("domain architecture (/domain/os/type/@arch)"),
-		machine: named("machine type (/domain/os/type/@machine)"),
+		virttype: optional("virtualization type (/domain/@type)", { completes: ["kvm", "qemu"] }),
+		emulatorbin: optional("path to emulator binary (/domain/devices/emulator)", { completes: "file" }),
+		arch: optional("domain architecture (/domain/os/type/@arch)"),
+		machine: optional("machine type (/domain/os/type/@machine)"),
 	},
 	async run(context, args) {
 		const { emulatorbin: emulator, virttype: virtType, arch, machine } = args;
@@ -212,9 +272,11 @@ const nodeMemoryTune = declare({
 	name: "node-memory-tune",
 	summary: "Get or set node memory parameters",
 	options: {
-		"shm-pages-to-scan": namedNumber("number of pages to scan before the shared memory service goes to sleep"),
-		"shm-sleep-millisecs": namedNumber("number of millisecs the shared memory service should sleep before next scan"),
-		"shm-merge-across-nodes": namedNumber("Specifies if pages from different numa nodes can be merged"),
+		"shm-pages-to-scan": optionalNumber("number of pages to scan before the shared memory service goes to sleep"),
+		"shm-sleep-millisecs": optionalNumber(
+			"number of millisecs the shared memory service should sleep before next scan",
+		),
+		"shm-merge-across-nodes": optionalNumber("Specifies if pages from different numa nodes can be merged"),
 	},
 	async run(context, args) {
 		const { rpc } = await context.connection;
@@ -223,9 +285,51 @@ const nodeMemoryTune = declare({
 		);
 		if (params.length > 0) return rpc.call("NODE_SET_MEMORY_PARAMETERS", { params, flags: 0 });
 		const { nparams } = await rpc.call("NODE_GET_MEMORY_PARAMETERS", { nparams: 0, flags: 0 });
+		if (nparams === 0) return;
+		const { params: told } = await rpc.call("NODE_GET_MEMORY_PARAMETERS", { nparams, flags: 0 });
+		if (context.options.json)
+			return context.facts(
+				told.map((parameter) => [parameter.field, formatValue(parameter)]),
+				0,
+			);
 		context.print("Shared memory:");
-		for (const { field, value } of (await rpc.call("NODE_GET_MEMORY_PARAMETERS", { nparams, flags: 0 })).params)
-			context.print(`\t${field.padEnd(15)} ${value.value}`);
+		for (const parameter of told) context.print(`\t${parameter.field.padEnd(15)} ${formatValue(parameter)}`);
+	},
+});
+
+const SUSPEND_TARGETS = ["mem", "disk", "hybrid"];
+
+const nodesuspend = declare({
+	name: "nodesuspend",
+	summary: "suspend the host node for a given time duration",
+	description: "Suspends the host, and wakes it after a time.",
+	options: {
+		target: needed("mem, disk or hybrid", { completes: SUSPEND_TARGETS }),
+		duration: neededNumber("seconds until it wakes, at least 60"),
+	},
+	async run(context, args) {
+		const target = SUSPEND_TARGETS.indexOf(args.target);
+		if (target === -1) throw new CommandError("Invalid target");
+		if (args.duration < 0) throw new CommandError("Invalid duration");
+		const { rpc } = await context.connection;
+		await orFail(
+			"The host was not suspended",
+			rpc.call("NODE_SUSPEND_FOR_DURATION", { target, duration: BigInt(args.duration), flags: 0 }),
+		);
+	},
+});
+
+const nodesevinfo = declare({
+	name: "nodesevinfo",
+	summary: "node SEV information",
+	description: "Tells what the host's processor can do of AMD's encrypted guests.",
+	options: {},
+	async run(context) {
+		const { rpc } = await context.connection;
+		const ask = async (nparams: number) =>
+			orFail("Unable to get host SEV information", rpc.call("NODE_GET_SEV_INFO", { nparams, flags: 0 }));
+		for (const parameter of (await ask((await ask(0)).nparams)).params)
+			context.print(`${parameter.field.padEnd(18)}: ${formatValue(parameter)}`);
 	},
 });
 
@@ -237,12 +341,15 @@ export const hostCommands: readonly CliCommand[] = [
 	nodecpumap,
 	freecell,
 	freepages,
+	allocpages,
+	nodesuspend,
+	nodesevinfo,
 	domcapabilities,
 	cpuModels,
 	maxvcpus,
 	nodeMemoryTune,
 	fact("capabilities", "capabilities", (host) => host.capabilities()),
 	fact("hostname", "print the hypervisor hostname", (host) => host.hostname()),
-	fact("sysinfo", "print the hypervisor sysinfo", (host) => host.sysinfo()),
+	fact("sysinfo", "print the hypervisor sysinfo", (host) => orFail("failed to get sysinfo", host.sysinfo())),
 	fact("uri", "print the hypervisor canonical URI", (host) => host.uri()),
 ];

@@ -22,6 +22,7 @@ const start = declare({
 	},
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
+		if (domain.id >= 0) throw new CommandError("Domain is already active");
 		const started = await orFail(
 			`Failed to start domain '${domain.name}'`,
 			domain.start({
@@ -48,7 +49,7 @@ function shutdownModes(mode: string | undefined): Record<string, boolean> {
 	return Object.fromEntries(modes.map((one) => [one, true]));
 }
 
-const shutdownMode = named("shutdown mode: acpi|agent|initctl|signal|paravirt", {
+const shutdownMode = optional("shutdown mode: acpi|agent|initctl|signal|paravirt", {
 	completes: ["acpi", "agent", "initctl", "signal", "paravirt"],
 });
 
@@ -82,8 +83,7 @@ function plain(
 	summary: string,
 	description: string,
 	call: "reset" | "suspend" | "resume" | "injectNmi",
-	done: string,
-	verb: string,
+	done?: string,
 ): CliCommand {
 	return declare({
 		name,
@@ -92,8 +92,9 @@ function plain(
 		options: { domain: domainOption("active-domain") },
 		async run(context, args) {
 			const domain = await context.domain(args.domain);
-			await orFail(`Failed to ${verb} domain '${domain.name}'`, domain[call]());
-			if (done) context.say(`Domain '${domain.name}' ${done}`);
+			if (done === undefined) return domain[call]();
+			await orFail(`Failed to ${call} domain '${domain.name}'`, domain[call]());
+			context.say(`Domain '${domain.name}' ${done}`);
 		},
 	});
 }
@@ -149,11 +150,12 @@ const console = declare({
 		domain: domainOption("active-domain"),
 		devname: optional("character device name"),
 		force: flag("force console connection (disconnect already connected sessions)"),
-		resume: flag("resume a paused guest after connecting to console"),
 		safe: flag("only connect if safe console handling is supported"),
+		resume: flag("resume a paused guest after connecting to console"),
 	},
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
+		if ((await domain.state()).state === "shutoff") throw new CommandError("The domain is not running");
 		await attachConsole(
 			context,
 			domain,
@@ -190,10 +192,10 @@ export const lifecycleCommands: readonly CliCommand[] = [
 	start,
 	shutdown,
 	reboot,
-	plain("reset", "reset a domain", "Reset the target domain as if by power button", "reset", "was reset", "reset"),
-	plain("suspend", "suspend a domain", "Suspend a running domain.", "suspend", "suspended", "suspend"),
-	plain("resume", "resume a domain", "Resume a previously suspended domain.", "resume", "resumed", "resume"),
-	plain("inject-nmi", "Inject NMI to the guest", "Inject NMI to the guest domain.", "injectNmi", "", "inject NMI to"),
+	plain("reset", "reset a domain", "Reset the target domain as if by power button", "reset", "was reset"),
+	plain("suspend", "suspend a domain", "Suspend a running domain.", "suspend", "suspended"),
+	plain("resume", "resume a domain", "Resume a previously suspended domain.", "resume", "resumed"),
+	plain("inject-nmi", "Inject NMI to the guest", "Inject NMI to the guest domain.", "injectNmi"),
 	destroy,
 	sendKey,
 	console,

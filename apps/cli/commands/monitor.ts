@@ -1,10 +1,12 @@
 // Commands that tell how domains are doing.
 
 import type { Domain } from "@virtkit/client/sdk/domain";
-import { orFail } from "../context.ts";
-import { flag, namedNumber, rest } from "../grammar/command.ts";
-import { type CliCommand, declare, domainOption } from "./declare.ts";
+import { CommandError, orFail } from "../context.ts";
+import { flag, namedNumber, optional, rest } from "../grammar/command.ts";
+import { formatValue } from "../output/typed-parameter.ts";
+import { affectFlags, affectOptions, type CliCommand, declare, domainOption } from "./declare.ts";
 import { deviceCommands } from "./devices.ts";
+import { jobCommands } from "./jobs.ts";
 
 /** State words as virsh prints them. */
 const STATE_WORDS = {
@@ -88,11 +90,12 @@ const list = declare({
 		const sorted = found.sort((a, b) =>
 			a.id >= 0 && b.id >= 0 ? a.id - b.id : a.id >= 0 ? -1 : b.id >= 0 ? 1 : a.name < b.name ? -1 : 1,
 		);
-		const only = [args.uuid && "uuid", args.name && "name", args.id && "id"].filter(
+		const only = [args.uuid && "uuid", args.id && "id", args.name && "name"].filter(
 			(one): one is "uuid" | "name" | "id" => one !== false,
 		);
 		if (only.length > 0 && !args.table) {
-			for (const domain of sorted)
+			// Numbers alone are those of running domains.
+			for (const domain of sorted.filter(({ id }) => args.uuid || args.name || id >= 0))
 				context.print(only.map((what) => (what === "id" && domain.id < 0 ? "-" : String(domain[what]))).join(" "));
 			return;
 		}
@@ -140,9 +143,8 @@ const dominfo = declare({
 		];
 		if (model.model !== "") {
 			facts.push(["Security model", model.model], ["Security DOI", model.doi]);
-			const { labels } = domain.id < 0 ? { labels: [] } : await domain.call("DOMAIN_GET_SECURITY_LABEL_LIST", {});
-			for (const { label, enforcing } of labels)
-				if (label !== "") facts.push(["Security label", `${label} (${enforcing ? "enforcing" : "permissive"})`]);
+			const { label, enforcing } = await domain.call("DOMAIN_GET_SECURITY_LABEL", {});
+			if (label !== "") facts.push(["Security label", `${label} (${enforcing ? "enforcing" : "permissive"})`]);
 		}
 		context.facts(facts, 16);
 	},
@@ -181,11 +183,9 @@ const domcontrol = declare({
 			flags: 0,
 		});
 		const word = ["ok", "background job", "occupied", "error"][state] ?? "unknown";
-		const why =
-			state === 3
-				? `: ${["none", "unknown", "monitor failure", "internal (locking) error"][details] ?? "unknown"}`
-				: "";
-		context.print(state === 0 ? word : `${word}${why} (${(Number(stateTime) / 1000).toFixed(3)}s)`);
+		if (state === 3 && details > 0)
+			context.print(`${word}: ${["", "unknown", "monitor failure", "internal (locking) error"][details] ?? "unknown"}`);
+		else context.print(state === 0 || state === 3 ? word : `${word} (${(Number(stateTime) / 1000).toFixed(3)}s)`);
 	},
 });
 
@@ -213,6 +213,7 @@ const domstats = declare({
 		"list-paused": flag("list only paused domains"),
 		"list-shutoff": flag("list only shutoff domains"),
 		"list-other": flag("list only domains in other states"),
+		raw: flag("do not pretty-print the fields"),
 		enforce: flag("enforce requested stats parameters"),
 		backing: flag("add backing chain information to block stats"),
 		nowait: flag("report only stats that are accessible instantly"),
@@ -266,10 +267,7 @@ const domstats = declare({
 		}
 		for (const [index, { dom, params }] of retStats.entries()) {
 			context.print(`${index === 0 ? "" : "\n"}Domain: '${dom.name}'`);
-			for (const { field, value } of params)
-				context.print(
-					`  ${field}=${value.type === 6 ? (value.value ? "yes" : "no") : value.type === 5 ? value.value.toFixed(6) : value.value}`,
-				);
+			for (const parameter of params) context.print(`  ${parameter.field}=${formatValue(parameter)}`);
 		}
 	},
 });
@@ -298,14 +296,13 @@ const dommemstat = declare({
 	options: {
 		domain: domainOption("active-domain"),
 		period: namedNumber("period in seconds to set collection"),
-		config: flag("affect next boot"),
-		live: flag("affect running domain"),
-		current: flag("affect current domain"),
+		...affectOptions,
 	},
 	async run(context, args) {
+		const flags = affectFlags(args);
 		const domain = await context.domain(args.domain);
 		if (args.period !== undefined) {
-			const flags = (args.live ? 1 : 0) | (args.config ? 2 : 0);
+			if (args.period < 0) throw new CommandError(`Invalid collection period value '${args.period}'`);
 			const set = domain.call("DOMAIN_SET_MEMORY_STATS_PERIOD", { period: args.period, flags });
 			await orFail("Unable to change balloon collection period.", set);
 			return;
@@ -315,41 +312,21 @@ const dommemstat = declare({
 	},
 });
 
-const JOB_TYPES = ["None", "Bounded", "Unbounded", "Completed", "Failed", "Cancelled"];
-
-const domjobinfo = declare({
-	name: "domjobinfo",
-	summary: "domain job information",
-	description: "Returns information about jobs running on a domain.",
-	options: {
-		domain: domainOption(),
-		completed: flag("return statistics of a recently completed job"),
-		rawstats: flag("list the raw statistics"),
-	},
-	async run(context, args) {
-		const { type, parameters } = await (await context.domain(args.domain)).jobStats({ completed: args.completed });
-		context.print(`${"Job type:".padEnd(17)} ${JOB_TYPES[type] ?? type}`);
-		for (const [name, value] of Object.entries(parameters)) context.print(`${`${name}:`.padEnd(17)} ${value}`);
-	},
-});
-
-const domjobabort = declare({
-	name: "domjobabort",
-	summary: "abort active domain job",
-	description: "Aborts the currently running domain job",
-	options: { domain: domainOption("active-domain") },
-	async run(context, args) {
-		await (await context.domain(args.domain)).abortJob();
-	},
-});
+/** virDomainGetHostnameFlags */
+const HOSTNAME_SOURCES: Readonly<Record<string, number>> = { lease: 1, agent: 2 };
 
 const domhostname = declare({
 	name: "domhostname",
 	summary: "print the domain's hostname",
-	options: { domain: domainOption("active-domain") },
+	options: {
+		domain: domainOption("active-domain"),
+		source: optional("where the name comes from: lease or agent", { completes: Object.keys(HOSTNAME_SOURCES) }),
+	},
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
-		context.print((await orFail("failed to get hostname", domain.call("DOMAIN_GET_HOSTNAME", { flags: 0 }))).hostname);
+		const flags = args.source === undefined ? 0 : HOSTNAME_SOURCES[args.source];
+		if (flags === undefined) throw new CommandError(`Unknown data source '${args.source}'`);
+		context.print((await orFail("failed to get hostname", domain.call("DOMAIN_GET_HOSTNAME", { flags }))).hostname);
 	},
 });
 
@@ -364,7 +341,6 @@ export const monitorCommands: readonly CliCommand[] = [
 	domcontrol,
 	domstats,
 	dommemstat,
-	domjobinfo,
-	domjobabort,
+	...jobCommands,
 	domhostname,
 ];

@@ -2,7 +2,7 @@
 
 import { CommandError } from "../context.ts";
 import { flag, namedNumber, rest } from "../grammar/command.ts";
-import { type CliCommand, declare, domainOption } from "./declare.ts";
+import { type CliCommand, declare, domainOption, exclusive } from "./declare.ts";
 
 const pretty = (json: string): string => JSON.stringify(JSON.parse(json), undefined, 2);
 
@@ -18,11 +18,16 @@ const monitorCommand = declare({
 		cmd: rest("command", { required: true }),
 	},
 	async run(context, args) {
+		exclusive(args, "hmp", "pretty");
+		exclusive(args, "hmp", "return-value");
 		const domain = await context.domain(args.domain);
 		const answer = await domain.monitorCommand(args.cmd.join(" "), { hmp: args.hmp });
-		if (args.hmp) return context.print(answer.trimEnd());
-		const shown = args["return-value"] ? JSON.stringify((JSON.parse(answer) as { return?: unknown }).return) : answer;
-		context.print(args.pretty ? pretty(shown) : shown);
+		if (args.hmp) return context.print(answer);
+		if (!args.pretty && !args["return-value"]) return context.print(answer);
+		const told = JSON.parse(answer) as { return?: unknown };
+		if (args["return-value"] && told.return === undefined) throw new CommandError("'return' member missing");
+		const shown = args["return-value"] ? told.return : told;
+		context.terminal.out(JSON.stringify(shown, undefined, args.pretty ? 2 : 0));
 	},
 });
 

@@ -1,7 +1,7 @@
 // Commands that save domains to files, restore them, and dump their memory.
 
 import { CommandError, orFail } from "../context.ts";
-import { flag, named, needed } from "../grammar/command.ts";
+import { flag, needed, optional } from "../grammar/command.ts";
 import { editText } from "../shell/editor.ts";
 import { type CliCommand, declare, domainOption } from "./declare.ts";
 import { readFile } from "./definition.ts";
@@ -28,7 +28,7 @@ const save = declare({
 		domain: domainOption("active-domain"),
 		file: needed("where to save the data", { completes: "file" }),
 		"bypass-cache": bypassCache,
-		xml: named("filename containing updated XML for the target", { completes: "file" }),
+		xml: optional("filename containing updated XML for the target", { completes: "file" }),
 		...stateOptions,
 		verbose: flag("display the progress of save"),
 	},
@@ -48,7 +48,7 @@ const restore = declare({
 	options: {
 		file: needed("the state to restore", { completes: "file" }),
 		"bypass-cache": flag("avoid file system cache when restoring"),
-		xml: named("filename containing updated XML for the target", { completes: "file" }),
+		xml: optional("filename containing updated XML for the target", { completes: "file" }),
 		running: flag("restore domain into running state"),
 		paused: flag("restore domain into paused state"),
 		"reset-nvram": flag("re-initialize NVRAM from its pristine template"),
@@ -102,7 +102,7 @@ const managedsaveDumpxml = declare({
 	options: { domain: domainOption(), "security-info": flag("include security sensitive information in XML dump") },
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
-		context.print(
+		context.terminal.out(
 			(await domain.call("DOMAIN_MANAGED_SAVE_GET_XML_DESC", { flags: args["security-info"] ? 1 : 0 })).xml,
 		);
 	},
@@ -129,6 +129,27 @@ const managedsaveDefine = declare({
 	},
 });
 
+const managedsaveEdit = declare({
+	name: "managedsave-edit",
+	summary: "edit XML for a domain's managed save state file",
+	description: "Opens an editor on the definition inside a domain's managed save state file.",
+	options: { domain: domainOption(), ...stateOptions },
+	async run(context, args) {
+		const { running, paused } = checkState(args);
+		const domain = await context.domain(args.domain);
+		const before = (await domain.call("DOMAIN_MANAGED_SAVE_GET_XML_DESC", { flags: 1 })).xml;
+		const after = await editText(before, `${domain.name}.xml`);
+		if (after === before && !running && !paused)
+			return context.sayInline(`Managed save image of domain '${domain.name}' XML configuration not changed.`);
+		const flags = (running ? 2 : 0) | (paused ? 4 : 0);
+		await orFail(
+			`Failed to update '${domain.name}' XML configuration`,
+			domain.call("DOMAIN_MANAGED_SAVE_DEFINE_XML", { dxml: after, flags }),
+		);
+		context.say(`Managed save image of domain '${domain.name}' XML configuration edited.`);
+	},
+});
+
 const imageFile = needed("saved state file to read", { completes: "file" });
 
 const saveImageDumpxml = declare({
@@ -138,7 +159,7 @@ const saveImageDumpxml = declare({
 	options: { file: imageFile, "security-info": flag("include security sensitive information in XML dump") },
 	async run(context, args) {
 		const { domains } = await context.connection;
-		context.print(await domains.saveImageXml(args.file, { secure: args["security-info"] }));
+		context.terminal.out(await domains.saveImageXml(args.file, { secure: args["security-info"] }));
 	},
 });
 
@@ -199,7 +220,7 @@ const dump = declare({
 		reset: flag("reset the domain after core dump"),
 		verbose: flag("display the progress of dump"),
 		"memory-only": flag("dump domain's memory only"),
-		format: named("specify the format of memory-only dump", { completes: Object.keys(DUMP_FORMATS) }),
+		format: optional("specify the format of memory-only dump", { completes: Object.keys(DUMP_FORMATS) }),
 	},
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
@@ -230,6 +251,7 @@ export const saveCommands: readonly CliCommand[] = [
 	managedsaveRemove,
 	managedsaveDumpxml,
 	managedsaveDefine,
+	managedsaveEdit,
 	saveImageDumpxml,
 	saveImageDefine,
 	saveImageEdit,

@@ -3,12 +3,12 @@
 import { CommandError } from "../context.ts";
 import { flag, optional, rest } from "../grammar/command.ts";
 import { commandHelp, groupHelp, overview } from "../grammar/help.ts";
-import { type CliCommand, declare } from "./declare.ts";
+import { type CliCommand, declare, exclusive } from "./declare.ts";
 
 const help = declare({
 	name: "help",
 	summary: "print help",
-	description: "Prints global help, command specific help, or help for a\n    group of related commands",
+	description: "Prints global help, command specific help, or help for a\ngroup of related commands",
 	local: true,
 	options: { command: optional("Prints global help, command specific help, or help for a group of related commands") },
 	async run(context, args) {
@@ -44,6 +44,7 @@ const cd = declare({
 const pwd = declare({
 	name: "pwd",
 	summary: "print the current directory",
+	description: "Prints the folder that the shell is in.",
 	local: true,
 	options: {},
 	async run(context) {
@@ -56,19 +57,41 @@ const echo = declare({
 	summary: "echo arguments. Used for internal testing.",
 	description: "Echo back arguments, possibly with quoting.",
 	local: true,
-	options: { shell: flag("escape for shell use"), xml: flag("escape for XML use"), string: rest("arguments to echo") },
+	options: {
+		shell: flag("escape for shell use"),
+		xml: flag("escape for XML use"),
+		split: flag("each argument is a list: ',' separates its items, ',,' is a comma"),
+		err: flag("print on standard error"),
+		string: rest("arguments to echo"),
+	},
 	async run(context, args) {
+		exclusive(args, "shell", "xml");
+		exclusive(args, "shell", "split");
+		exclusive(args, "xml", "split");
 		const { escapeXml } = await import("@virtkit/xml/write");
-		const quote = (word: string): string =>
-			/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-		context.print(
-			args.string
-				.map((word) => (args.xml ? escapeXml(word) : word))
-				.map((word) => (args.shell ? quote(word) : word))
-				.join(" "),
-		);
+		const shown = (word: string): string => {
+			if (args.xml) return escapeXml(word);
+			if (args.split)
+				return splitList(word)
+					.map((one) => `${one}\n`)
+					.join("");
+			return args.shell ? quote(word) : word;
+		};
+		const line = args.string.map(shown).join(" ");
+		if (args.err) throw new CommandError(line);
+		context.terminal.out(line);
 	},
 });
+
+const quote = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+/** Items of a list that `,` separates; `,,` is a comma inside one. */
+export function splitList(list: string): string[] {
+	return list
+		.replaceAll(",,", "\0")
+		.split(",")
+		.map((item) => item.replaceAll("\0", ","));
+}
 
 function quit(name: string): CliCommand {
 	return declare({
@@ -87,7 +110,10 @@ const connect = declare({
 	summary: "(re)connect to hypervisor",
 	description: "Connect to local hypervisor. This is built-in command after shell start up.",
 	local: true,
-	options: { name: optional("hypervisor connection URI"), readonly: flag("read-only connection") },
+	options: {
+		name: optional("hypervisor connection URI", { emptyAllowed: true }),
+		readonly: flag("read-only connection"),
+	},
 	async run(context, args) {
 		await context.reconnect({ readOnly: args.readonly, ...(args.name === undefined ? {} : { uri: args.name }) });
 		await context.connection;

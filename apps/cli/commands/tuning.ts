@@ -1,39 +1,25 @@
 // Commands for what a domain may use: memory, vCPUs, pinning, scheduling.
 
-import { decodeCpuMap, encodeCpuMap } from "@virtkit/protocol/cpu-map";
+import type { Domain, VcpuInfo } from "@virtkit/client/sdk/domain";
+import { decodeCpuMap } from "@virtkit/protocol/cpu-map";
 import type { TypedParameter } from "@virtkit/protocol/types/typed-parameter";
-import { formatNumberSet, parseNumberSet } from "@virtkit/xml/bitmap";
-import type { CliContext } from "../context.ts";
+import { formatNumberSet } from "@virtkit/xml/bitmap";
 import { CommandError, orFail } from "../context.ts";
-import { flag, namedNumber, needed, neededNumber, optional, optionalNumber, rest } from "../grammar/command.ts";
-import { affected, affectOptions, type CliCommand, declare, domainOption } from "./declare.ts";
-
-const UNITS: Readonly<Record<string, bigint>> = {
-	"": 1024n,
-	b: 1n,
-	bytes: 1n,
-	k: 1024n,
-	kib: 1024n,
-	kb: 1000n,
-	m: 1024n ** 2n,
-	mib: 1024n ** 2n,
-	mb: 1000n ** 2n,
-	g: 1024n ** 3n,
-	gib: 1024n ** 3n,
-	gb: 1000n ** 3n,
-	t: 1024n ** 4n,
-	tib: 1024n ** 4n,
-	tb: 1000n ** 4n,
-};
-
-/** KiB of a size such as 1048576, 1G, 512MiB; without a unit it is KiB. Rounded up. */
-export function parseKib(spelled: string): bigint {
-	const match = /^(\d+)\s*([a-z]*)$/i.exec(spelled.trim());
-	const unit = match ? UNITS[(match[2] ?? "").toLowerCase()] : undefined;
-	if (!match || unit === undefined)
-		throw new CommandError(`Scaled numeric value '${spelled}' for <--size> option is malformed or out of range`);
-	return (BigInt(match[1] ?? "0") * unit + 1023n) / 1024n;
-}
+import { flag, namedNumber, needed, neededNumber, optionalNumber, rest } from "../grammar/command.ts";
+import { parseKib } from "../output/size.ts";
+import { formatValue, parseParameter } from "../output/typed-parameter.ts";
+import {
+	affected,
+	affectFlags,
+	affectOptions,
+	type CliCommand,
+	declare,
+	domainOption,
+	exclusive,
+	liveFirstOptions,
+	requires,
+} from "./declare.ts";
+import { hostCpus } from "./pinning.ts";
 
 function memoryCommand(name: string, summary: string, maximum: boolean): CliCommand {
 	return declare({
@@ -44,12 +30,15 @@ function memoryCommand(name: string, summary: string, maximum: boolean): CliComm
 			: "Change the current memory allocation in the guest domain.",
 		options: {
 			domain: domainOption(),
-			size: needed("new memory size, as scaled integer (default KiB)"),
+			size: needed("new memory size, as scaled integer (default KiB)", { alias: "kilobytes", scaled: true }),
 			...affectOptions,
 		},
 		async run(context, args) {
+			const affect = affected(args);
 			const domain = await context.domain(args.domain);
-			const change = domain.setMemory(parseKib(args.size), { ...affected(args), maximum });
+			// Unless told where, the running guest's memory changes, but the maximum of whatever the domain is now.
+			const live = affect.live || !(maximum || affect.config || args.current);
+			const change = domain.setMemory(parseKib(args.size, "size"), { ...affect, live, maximum });
 			await (maximum ? orFail("Unable to change MaxMemorySize", change) : change);
 		},
 	});
@@ -68,8 +57,15 @@ const setvcpus = declare({
 		hotpluggable: flag("make added vcpus hot(un)pluggable"),
 	},
 	async run(context, args) {
-		const options = { ...affected(args), maximum: args.maximum, guest: args.guest, hotpluggable: args.hotpluggable };
-		await (await context.domain(args.domain)).setVcpus(args.count, options);
+		const affect = affected(args);
+		exclusive(args, "guest", "config");
+		requires(args, "maximum", "config");
+		const domain = await context.domain(args.domain);
+		if (args.count === 0) throw new CommandError("Can't set 0 processors for a VM");
+		const { maximum, guest, hotpluggable } = args;
+		if (!(args.current || affect.live || affect.config || maximum || guest || hotpluggable))
+			return domain.call("DOMAIN_SET_VCPUS", { nvcpus: args.count });
+		await domain.setVcpus(args.count, { ...affect, maximum, guest, hotpluggable });
 	},
 });
 
@@ -81,20 +77,29 @@ const vcpucount = declare({
 		domain: domainOption(),
 		maximum: flag("get maximum count of vcpus"),
 		active: flag("get number of currently active vcpus"),
-		...affectOptions,
+		...liveFirstOptions,
 		guest: flag("retrieve vcpu count from the guest instead of the hypervisor"),
 	},
 	async run(context, args) {
+		exclusive(args, "live", "config");
+		// What `--current` meant before it meant the domain's current state.
+		const affect = affected({ ...args, current: args.current && (args.maximum || args.active) });
+		exclusive(args, "active", "maximum");
+		exclusive(args, "guest", "config");
 		const domain = await context.domain(args.domain);
 		if (args.maximum || args.active || args.config || args.live || args.current || args.guest)
-			return context.print(
-				String(await domain.vcpuCount({ ...affected(args), maximum: args.maximum, guest: args.guest })),
-			);
+			return context.print(String(await domain.vcpuCount({ ...affect, maximum: args.maximum, guest: args.guest })));
+		const rows: [string, string, string][] = [];
+		const [active, persistent] = await Promise.all([domain.isActive(), domain.isPersistent()]);
 		for (const which of ["maximum", "current"] as const)
 			for (const where of ["config", "live"] as const) {
-				const count = await domain.vcpuCount({ [where]: true, maximum: which === "maximum" }).catch(() => undefined);
-				if (count !== undefined) context.print(`${which.padEnd(12)} ${where.padEnd(12)} ${String(count).padStart(3)}`);
+				if (!(where === "live" ? active : persistent)) continue;
+				const count = await domain.vcpuCount({ [where]: true, maximum: which === "maximum" });
+				if (count > 0) rows.push([which, where, String(count)]);
 			}
+		if (context.options.json) return context.table(["which", "where", "count"], rows);
+		for (const [which, where, count] of rows)
+			context.print(`${which.padEnd(12)} ${where.padEnd(12)} ${count.padStart(3)}`);
 	},
 });
 
@@ -106,102 +111,85 @@ const vcpuinfo = declare({
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
 		const present = await hostCpus(context);
-		const all = await domain.vcpus(present);
-		for (const [index, vcpu] of all.entries()) {
-			const affinity = args.pretty
-				? `${formatNumberSet(vcpu.affinity)} (out of ${present})`
-				: Array.from({ length: present }, (_, cpu) => (vcpu.affinity.includes(cpu) ? "y" : "-")).join("");
-			context.facts(
-				[
-					["VCPU", String(vcpu.number)],
-					["CPU", String(vcpu.cpu)],
-					["State", vcpu.state],
-					...(vcpu.cpuTime === 0n ? [] : [["CPU time", `${(Number(vcpu.cpuTime) / 1e9).toFixed(1)}s`] as const]),
-					["CPU Affinity", affinity],
-				],
-				16,
+		const { state } = await domain.info();
+		const all = await domain.vcpus(present).catch((error: unknown) => {
+			if (state === "shutoff") return undefined;
+			throw error;
+		});
+		const shown = all ? all.map(vcpuFacts) : await inactiveVcpuFacts(domain, present);
+		if (context.options.json)
+			return context.print(
+				JSON.stringify(
+					shown.map(({ facts, affinity }) => ({
+						...Object.fromEntries(facts.map(([title, value]) => [title.toLowerCase().replaceAll(" ", "_"), value])),
+						affinity: formatNumberSet(affinity),
+					})),
+					undefined,
+					2,
+				),
 			);
-			if (index < all.length - 1) context.print("");
+		for (const [index, { facts, affinity }] of shown.entries()) {
+			if (index > 0) context.print("");
+			// virsh leaves out the colon where an inactive domain has no time.
+			for (const [title, value] of facts)
+				context.print(`${`${title}${all || title !== "CPU time" ? ":" : ""}`.padEnd(15)} ${value}`);
+			const map = args.pretty
+				? `${formatNumberSet(affinity)} (out of ${present})`
+				: Array.from({ length: present }, (_, cpu) => (affinity.includes(cpu) ? "y" : "-")).join("");
+			context.print(`${"CPU Affinity:".padEnd(15)} ${map}`);
 		}
 	},
 });
 
-async function hostCpus(context: CliContext): Promise<number> {
-	const { rpc } = await context.connection;
-	return (await rpc.call("NODE_GET_CPU_MAP", { needMap: 0, needOnline: 0, flags: 0 })).ret;
+interface VcpuFacts {
+	readonly facts: readonly (readonly [title: string, value: string])[];
+	readonly affinity: readonly number[];
 }
 
-/** A CPU list as pinning takes it; `r` means all. */
-function cpuList(spelled: string, present: number): number[] {
-	const cpus = spelled === "r" ? Array.from({ length: present }, (_, cpu) => cpu) : parseNumberSet(spelled);
-	if (!cpus || cpus.length === 0) throw new CommandError(`cpulist: invalid format: '${spelled}'`);
-	if (cpus.some((cpu) => cpu >= present))
-		throw new CommandError(`Physical CPU ${cpus.find((cpu) => cpu >= present)} doesn't exist.`);
-	return cpus;
+function vcpuFacts({ number, cpu, state, cpuTime, affinity }: VcpuInfo): VcpuFacts {
+	return {
+		facts: [
+			["VCPU", String(number)],
+			["CPU", String(cpu)],
+			["State", state],
+			...(cpuTime === 0n ? [] : [["CPU time", `${(Number(cpuTime) / 1e9).toFixed(1)}s`] as const]),
+		],
+		affinity,
+	};
 }
 
-const vcpupin = declare({
-	name: "vcpupin",
-	summary: "control or query domain vcpu affinity",
-	description: "Pin domain VCPUs to host physical CPUs.",
-	options: {
-		domain: domainOption(),
-		vcpu: optionalNumber("vcpu number"),
-		cpulist: optional("host cpu number(s) to set, or omit option to query"),
-		...affectOptions,
-	},
-	async run(context, args) {
-		const domain = await context.domain(args.domain);
-		const present = await hostCpus(context);
-		if (args.cpulist !== undefined) {
-			if (args.vcpu === undefined) throw new CommandError("vcpupin: vCPU number missing.");
-			return domain.pinVcpu(args.vcpu, cpuList(args.cpulist, present), affected(args));
-		}
-		const maplen = Math.ceil(present / 8);
-		const count = await domain.vcpuCount({ ...affected(args), maximum: true });
-		const flags = (args.live ? 1 : 0) | (args.config ? 2 : 0);
-		const { cpumaps, num } = await domain.call("DOMAIN_GET_VCPU_PIN_INFO", { ncpumaps: count, maplen, flags });
-		const rows = Array.from({ length: num }, (_, vcpu) => [
-			String(vcpu),
-			formatNumberSet(decodeCpuMap(cpumaps.subarray(vcpu * maplen, (vcpu + 1) * maplen))),
-		]);
-		context.table(["VCPU", "CPU Affinity"], args.vcpu === undefined ? rows : rows.slice(args.vcpu, args.vcpu + 1));
-	},
-});
+/** Of a domain that is not running, only the pinning of its next start is known. */
+async function inactiveVcpuFacts(domain: Domain, present: number): Promise<VcpuFacts[]> {
+	const maplen = Math.ceil(present / 8);
+	const count = await domain.vcpuCount({ config: true });
+	const ncpumaps = await domain.vcpuCount({ config: true, maximum: true });
+	const { cpumaps } = await domain.call("DOMAIN_GET_VCPU_PIN_INFO", { ncpumaps, maplen, flags: 2 });
+	return Array.from({ length: count }, (_, vcpu) => ({
+		facts: [
+			["VCPU", String(vcpu)],
+			["CPU", "N/A"],
+			["State", "N/A"],
+			["CPU time", "N/A"],
+		],
+		affinity: decodeCpuMap(cpumaps.subarray(vcpu * maplen, (vcpu + 1) * maplen)),
+	}));
+}
 
-const emulatorpin = declare({
-	name: "emulatorpin",
-	summary: "control or query domain emulator affinity",
-	description: "Pin domain emulator threads to host physical CPUs.",
-	options: {
-		domain: domainOption(),
-		cpulist: optional("host cpu number(s) to set, or omit option to query"),
-		...affectOptions,
-	},
-	async run(context, args) {
-		const domain = await context.domain(args.domain);
-		const present = await hostCpus(context);
-		const flags = (args.live ? 1 : 0) | (args.config ? 2 : 0);
-		if (args.cpulist !== undefined)
-			return domain.call("DOMAIN_PIN_EMULATOR", { cpumap: encodeCpuMap(cpuList(args.cpulist, present)), flags });
-		const { cpumaps } = await domain.call("DOMAIN_GET_EMULATOR_PIN_INFO", { maplen: Math.ceil(present / 8), flags });
-		context.print("emulator: CPU Affinity");
-		context.print("----------------------------------");
-		context.print(`       *: ${formatNumberSet(decodeCpuMap(cpumaps))}`);
-	},
-});
+/** virTypedParameterType in words. */
+const typeName = ({ value: { type } }: TypedParameter): string =>
+	["", "int", "unsigned int", "long long", "unsigned long long", "double", "boolean", "string"][type] ?? "unknown";
 
 /** `name=value` as the parameter of the type that the daemon has it in. */
 function setting(spelled: string, known: readonly TypedParameter[]): TypedParameter {
-	const [name = "", text = ""] = spelled.split("=", 2);
+	const equals = spelled.indexOf("=");
+	if (equals === -1) throw new CommandError("Invalid syntax for --set, expecting name=value");
+	const [name, given] = [spelled.slice(0, equals), spelled.slice(equals + 1)];
 	const like = known.find(({ field }) => field === name);
 	if (!like) throw new CommandError(`invalid scheduler option: ${name}`);
-	if (!/^-?\d+$/.test(text)) throw new CommandError(`invalid value for scheduler option ${name}: '${text}'`);
-	const { type } = like.value;
-	return {
-		field: name,
-		value: type === 3 || type === 4 ? { type, value: BigInt(text) } : { type: type === 1 ? 1 : 2, value: Number(text) },
-	};
+	const parameter = parseParameter(name, like.value.type, given);
+	if (!parameter)
+		throw new CommandError(`invalid argument: Invalid value for field '${name}': expected ${typeName(like)}`);
+	return parameter;
 }
 
 const schedinfo = declare({
@@ -212,26 +200,40 @@ const schedinfo = declare({
 		domain: domainOption(),
 		weight: namedNumber("weight for XEN_CREDIT"),
 		cap: namedNumber("cap for XEN_CREDIT"),
-		...affectOptions,
+		current: affectOptions.current,
+		config: affectOptions.config,
+		live: affectOptions.live,
 		set: rest("parameter=value"),
 	},
 	async run(context, args) {
+		const flags = affectFlags(args);
 		const domain = await context.domain(args.domain);
-		const flags = (args.live ? 1 : 0) | (args.config ? 2 : 0);
 		const { type, nparams } = await domain.call("DOMAIN_GET_SCHEDULER_TYPE", {});
 		context.print(`${"Scheduler".padEnd(15)}: ${type}`);
+		// Both at once can be set, but not asked.
+		const queryFlags = args.config && args.live ? 0 : flags;
 		const read = async (): Promise<TypedParameter[]> =>
-			(await domain.call("DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS", { nparams, flags })).params;
+			(await domain.call("DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS", { nparams, flags: queryFlags })).params;
 		const known = await read();
-		if (args.set.length > 0)
+		const set = [
+			...args.set,
+			...(args.cap === undefined ? [] : [`cap=${args.cap}`]),
+			...(args.weight === undefined ? [] : [`weight=${args.weight}`]),
+		];
+		if (set.length > 0)
 			await domain.setSchedulerParameters(
-				args.set.map((spelled) => setting(spelled, known)),
+				set.map((spelled) => setting(spelled, known)),
 				affected(args),
 			);
-		for (const { field, value } of args.set.length > 0 ? await read() : known)
-			context.print(`${field.padEnd(15)}: ${value.value}`);
+		else if (args.live && args.config) throw new CommandError("cannot query both live and config at once");
+		for (const parameter of set.length > 0 ? await read() : known)
+			context.print(`${parameter.field.padEnd(15)}: ${formatValue(parameter)}`);
 	},
 });
+
+/** Nanoseconds as seconds, in the width that virsh gives them. */
+const formatSeconds = (nanoseconds: bigint): string =>
+	`${String(nanoseconds / 1_000_000_000n).padStart(9)}.${String(nanoseconds % 1_000_000_000n).padStart(9, "0")}`;
 
 const cpuStats = declare({
 	name: "cpu-stats",
@@ -240,28 +242,42 @@ const cpuStats = declare({
 	options: {
 		domain: domainOption("active-domain"),
 		total: flag("Show total statistics only"),
-		start: namedNumber("Show statistics from this CPU"),
-		count: namedNumber("Number of shown CPUs at most"),
+		start: optionalNumber("Show statistics from this CPU"),
+		count: optionalNumber("Number of shown CPUs at most"),
 	},
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
-		const seconds = (value: unknown): string => `${(Number(value) / 1e9).toFixed(9)} seconds`;
+		if ((args.start ?? 0) < 0) throw new CommandError("Invalid value for start CPU");
+		if ((args.count ?? 0) < 0) throw new CommandError("Invalid value for number of CPUs to show");
+		const some = args.start !== undefined || args.count !== undefined;
+		const read = async (nparams: number, startCpu: number, ncpus: number) =>
+			orFail(
+				`Failed to retrieve CPU statistics for domain '${domain.name}'`,
+				domain.call("DOMAIN_GET_CPU_STATS", { nparams, startCpu, ncpus, flags: 0 }),
+			);
 		const print = (title: string, params: readonly TypedParameter[]): void => {
 			context.print(title);
-			for (const { field, value } of params) context.print(`\t${field.padEnd(12)} ${seconds(value.value)}`);
+			for (const { field, value } of params)
+				context.print(`\t${field.padEnd(12)} ${formatSeconds(BigInt(Number(value.value)))} seconds`);
 		};
-		const perCpu = async (startCpu: number, ncpus: number, nparams: number) =>
-			domain.call("DOMAIN_GET_CPU_STATS", { nparams, startCpu, ncpus, flags: 0 });
-		if (!args.total) {
-			const present = await hostCpus(context);
+		if (some || !args.total) {
 			const first = args.start ?? 0;
-			const { nparams } = await perCpu(0, 1, 0);
-			const { params } = await perCpu(first, Math.min(args.count ?? present, present - first), nparams);
-			for (let cpu = 0; cpu * nparams < params.length; cpu++)
-				print(`CPU${first + cpu}:`, params.slice(cpu * nparams, (cpu + 1) * nparams));
+			const present = (await read(0, 0, 0)).nparams;
+			if (first >= present) throw new CommandError(`Start CPU ${first} is out of range (min: 0, max: ${present - 1})`);
+			const wanted = args.count ?? present;
+			if (wanted > present) context.print(`Only ${present} CPUs available to show`);
+			const count = args.count === undefined || wanted > present ? present - first : wanted;
+			const { nparams } = await read(0, 0, 1);
+			// One call answers for 128 processors at most.
+			for (let done = 0; done < count; done += 128) {
+				const { params } = await read(nparams, first + done, Math.min(128, count - done));
+				for (let cpu = 0; cpu * nparams < params.length; cpu++)
+					print(`CPU${first + done + cpu}:`, params.slice(cpu * nparams, (cpu + 1) * nparams));
+			}
 		}
-		const { nparams } = await perCpu(-1, 1, 0);
-		print("Total:", (await perCpu(-1, 1, nparams)).params);
+		if (some && !args.total) return;
+		const { nparams } = await read(0, -1, 1);
+		print("Total:", (await read(nparams, -1, 1)).params);
 	},
 });
 
@@ -271,8 +287,6 @@ export const tuningCommands: readonly CliCommand[] = [
 	setvcpus,
 	vcpucount,
 	vcpuinfo,
-	vcpupin,
-	emulatorpin,
 	schedinfo,
 	cpuStats,
 ];

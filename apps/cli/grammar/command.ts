@@ -8,6 +8,11 @@ export type Completes =
 	| "file"
 	| "disk"
 	| "interface"
+	| "mac"
+	| "device-alias"
+	| "iothread"
+	| "snapshot"
+	| "checkpoint"
 	| "event"
 	| readonly string[];
 
@@ -15,8 +20,10 @@ interface OptionBase {
 	/** One line for `help`. */
 	readonly help: string;
 	readonly completes?: Completes;
-	/** Other spelling of the option's name. */
+	/** Other spelling of the option's name; `name=value` stands for the option with that value. */
 	readonly alias?: string;
+	/** An empty value is a value. */
+	readonly emptyAllowed?: boolean;
 }
 
 export interface FlagOption extends OptionBase {
@@ -27,6 +34,8 @@ export interface FlagOption extends OptionBase {
 export interface ValueOption<N extends boolean = boolean, R extends boolean = boolean> extends OptionBase {
 	readonly kind: "value";
 	readonly numeric: N;
+	/** A number that may carry a unit, such as 512MiB: shown as a number, handed over as text. */
+	readonly scaled?: boolean;
 	readonly required: R;
 	/** Only as `--name value`, never by position. */
 	readonly named: boolean;
@@ -59,7 +68,7 @@ export interface Command<C> {
 	readonly name: string;
 	/** One line. */
 	readonly summary: string;
-	/** Further lines of the description; the summary where absent. */
+	/** Further lines of the description. */
 	readonly description?: string;
 	readonly options: Options;
 	/** Older or shorter names. */
@@ -83,7 +92,7 @@ export function command<C, const O extends Options>(
 /** A switch: `--name`. */
 export const flag = (help: string, more: Partial<OptionBase> = {}): FlagOption => ({ kind: "flag", help, ...more });
 
-type More = Partial<Pick<ValueOption, "completes" | "alias">>;
+type More = Partial<Pick<ValueOption, "completes" | "alias" | "scaled" | "emptyAllowed">>;
 
 /** A text that must be given, by position or name. */
 export const needed = (help: string, more: More = {}): ValueOption<false, true> => ({
@@ -112,28 +121,37 @@ export const named = (help: string, more: More = {}): ValueOption<false, false> 
 });
 
 /** A number that must be given. */
-export const neededNumber = (help: string): ValueOption<true, true> => ({
+export const neededNumber = (help: string, more: More = {}): ValueOption<true, true> => ({
 	kind: "value",
 	numeric: true,
 	required: true,
 	named: false,
 	help,
+	...more,
 });
 
 /** A number that may be given. */
-export const optionalNumber = (help: string): ValueOption<true, false> => ({
+export const optionalNumber = (help: string, more: More = {}): ValueOption<true, false> => ({
 	kind: "value",
 	numeric: true,
 	required: false,
 	named: false,
 	help,
+	...more,
 });
 
 /** A number that may be given, by name only. */
-export const namedNumber = (help: string): ValueOption<true, false> => ({
-	...optionalNumber(help),
+export const namedNumber = (help: string, more: More = {}): ValueOption<true, false> => ({
+	...optionalNumber(help, more),
 	named: true,
 });
+
+/** A size that must be given, in text as it may carry a unit. */
+export const neededSize = (help: string): ValueOption<false, true> => needed(help, { scaled: true });
+
+/** A size that may be given, in text as it may carry a unit. */
+export const optionalSize = (help: string, more: More = {}): ValueOption<false, false> =>
+	optional(help, { ...more, scaled: true });
 
 /** All remaining words. */
 export const rest = (help: string, more: Partial<OptionBase> & { required?: boolean } = {}): RestOption => ({

@@ -9,34 +9,46 @@ export interface CommandGroup<C> {
 	readonly commands: readonly Command<C>[];
 }
 
-function synopsisWord(name: string, option: Option): string {
+/** What stands for an option's value. */
+const valueWord = (option: Option): string =>
+	option.kind === "value" && (option.numeric || option.scaled === true) ? "<number>" : "<string>";
+
+/** Whether words go to options by position, as far as the options before `index` tell: what decides how the last are shown. */
+const takesPositions = (options: readonly Option[], index: number): boolean =>
+	options.slice(0, index).some((option) => option.kind === "value" && !option.named);
+
+function synopsisWord(name: string, option: Option, positional: boolean): string {
 	if (option.kind === "flag") return `[--${name}]`;
-	if (option.kind === "rest") return option.required ? `{[--${name}] <string>}...` : `[[--${name}] <string>]...`;
-	if (option.required) return option.named ? `--${name} <${option.numeric ? "number" : "string"}>` : `<${name}>`;
-	return `[--${name} <${option.numeric ? "number" : "string"}>]`;
+	if (option.kind === "value") return option.required ? `<${name}>` : `[--${name} ${valueWord(option)}]`;
+	if (positional) return option.required ? `{[--${name}] <string>}...` : `[[--${name}] <string>]...`;
+	return option.required ? `<${name}>...` : `[<${name}>]...`;
 }
 
 /** `start <domain> [--console] …`. */
 export function synopsis<C>(command: Command<C>): string {
-	return [command.name, ...Object.entries(command.options).map(([name, option]) => synopsisWord(name, option))].join(
-		" ",
+	const all = Object.values(command.options);
+	const words = Object.entries(command.options).map(([name, option], index) =>
+		synopsisWord(name, option, takesPositions(all, index)),
 	);
+	return [command.name, ...words].join(" ");
 }
 
-function optionLine(name: string, option: Option): string {
-	const type = option.kind === "flag" ? "" : option.kind === "value" && option.numeric ? " <number>" : " <string>";
-	const positional = option.kind === "rest" || (option.kind === "value" && option.required && !option.named);
-	return `    ${`${positional ? `[--${name}]` : `--${name}`}${type}`.padEnd(15)}  ${option.help}`;
+function optionWord(name: string, option: Option, positional: boolean): string {
+	if (option.kind === "flag") return `--${name}`;
+	if (option.kind === "value") return `${option.required ? `[--${name}]` : `--${name}`} ${valueWord(option)}`;
+	return positional ? `[--${name}] <string>` : `<${name}>`;
 }
 
 /** The page of one command. */
 export function commandHelp<C>(command: Command<C>): string {
-	const options = Object.entries(command.options).map(([name, option]) => optionLine(name, option));
-	const description = (command.description ?? command.summary).replaceAll("\n", "\n    ");
+	const all = Object.values(command.options);
+	const options = Object.entries(command.options).map(
+		([name, option], index) => `    ${optionWord(name, option, takesPositions(all, index)).padEnd(15)}  ${option.help}`,
+	);
 	return [
 		`  NAME\n    ${command.name} - ${command.summary}`,
 		`  SYNOPSIS\n    ${synopsis(command)}`,
-		`  DESCRIPTION\n    ${description}`,
+		...(command.description ? [`  DESCRIPTION\n    ${command.description.replaceAll("\n", "\n    ")}`] : []),
 		...(options.length > 0 ? [`  OPTIONS\n${options.join("\n")}`] : []),
 	].join("\n\n");
 }

@@ -9,65 +9,113 @@ export class UsageError extends Error {
 
 type Values = Record<string, string | number | boolean | string[] | undefined>;
 
+/** Texts by the name of the option that they were given for; a flag has none. */
+export type GivenWords = ReadonlyMap<string, readonly string[]>;
+
 /** Arguments of `command` from the words after its name. Throws UsageError in virsh's words. */
 export function parseArguments<C>(command: Command<C>, words: readonly string[]): Values {
-	const values: Values = {};
+	return argumentsOf(command, takeWords(command, words));
+}
+
+/** Which option of `command` each word is for. Throws UsageError in virsh's words. */
+export function takeWords<C>(command: Command<C>, words: readonly string[]): GivenWords {
+	const given = new Map<string, string[]>();
 	const queue = [...words];
 	let optionsEnded = false;
 	for (let word = queue.shift(); word !== undefined; word = queue.shift()) {
 		if (!optionsEnded && word === "--") optionsEnded = true;
-		else if (!optionsEnded && word.startsWith("--")) takeNamed(command, values, word.slice(2), queue);
-		else takePositional(command, values, word);
+		else if (!optionsEnded && /^--[a-z0-9]/i.test(word)) takeNamed(command, given, word.slice(2), queue);
+		else takePositional(command, given, word);
 	}
-	for (const [name, option] of Object.entries(command.options)) {
-		if (option.kind !== "flag" && option.required && values[name] === undefined)
-			throw new UsageError(
-				`command '${command.name}' requires ${option.kind === "value" && option.named ? `--${name}` : `<${name}>`} option`,
-			);
-		if (option.kind === "flag") values[name] ??= false;
-		if (option.kind === "rest") values[name] ??= [];
-	}
-	return values;
+	if (command.name !== "help") checkRequired(command, given);
+	return given;
 }
 
-function takeNamed<C>(command: Command<C>, values: Values, spelled: string, queue: string[]): void {
+/** The values that the texts mean. Throws UsageError in virsh's words. */
+export function argumentsOf<C>(command: Command<C>, given: GivenWords): Values {
+	return Object.fromEntries(
+		Object.entries(command.options)
+			.map(([name, option]) => [name, valueFrom(name, option, given.get(name))] as const)
+			.filter(([, value]) => value !== undefined),
+	);
+}
+
+/** Whether the words ask for the command's help, wherever among its options they do. */
+export function asksForHelp(words: readonly string[]): boolean {
+	const end = words.indexOf("--");
+	return (end === -1 ? words : words.slice(0, end)).includes("--help");
+}
+
+function checkRequired<C>(command: Command<C>, given: ReadonlyMap<string, readonly string[]>): void {
+	const missing = Object.entries(command.options).filter(
+		([name, option]) => option.kind !== "flag" && option.required && !given.has(name),
+	);
+	if (missing.length === 0) return;
+	const complaints = missing.map(([name, option]) => {
+		const spelled = option.kind === "value" && (option.numeric || option.scaled) ? `--${name}` : `<${name}>`;
+		return `command '${command.name}' requires ${spelled} option`;
+	});
+	throw new UsageError(complaints.join("\nerror: "));
+}
+
+/** The option of that name or alias, with the value that the alias stands for. */
+function findOption<C>(
+	command: Command<C>,
+	spelled: string,
+): { name: string; option: Option; implied?: string } | undefined {
+	for (const [name, option] of Object.entries(command.options)) {
+		const [alias, implied] = option.alias?.split("=") ?? [];
+		if (alias === spelled) return { name, option, ...(implied === undefined ? {} : { implied }) };
+		if (name === spelled) return { name, option };
+	}
+	return undefined;
+}
+
+function takeNamed<C>(command: Command<C>, given: Map<string, string[]>, spelled: string, queue: string[]): void {
 	const equals = spelled.indexOf("=");
-	const given = equals === -1 ? spelled : spelled.slice(0, equals);
-	const found = Object.entries(command.options).find(([name, option]) => name === given || option.alias === given);
-	if (!found) throw new UsageError(`command '${command.name}' doesn't support option --${given}`);
-	const [name, option] = found;
-	if (values[name] !== undefined && option.kind !== "rest") throw new UsageError(`option --${name} already seen`);
+	const word = equals === -1 ? spelled : spelled.slice(0, equals);
+	const found = findOption(command, word);
+	if (!found && command.name === "help") return;
+	if (!found) throw new UsageError(`command '${command.name}' doesn't support option --${word}`);
+	const { name, option, implied } = found;
+	if (given.has(name) && option.kind !== "rest") throw new UsageError(`option --${name} already seen`);
+	if (equals !== -1 && (option.kind === "flag" || implied !== undefined))
+		throw new UsageError(`invalid '=' after option --${word}`);
 	if (option.kind === "flag") {
-		if (equals !== -1) throw new UsageError(`invalid '=' after option --${given}`);
-		values[name] = true;
+		given.set(name, []);
 		return;
 	}
-	const value = equals === -1 ? queue.shift() : spelled.slice(equals + 1);
+	const value = implied ?? (equals === -1 ? queue.shift() : spelled.slice(equals + 1));
 	if (value === undefined)
 		throw new UsageError(
-			`expected syntax: --${name} <${option.kind === "value" && option.numeric ? "number" : "string"}>`,
+			`expected syntax: --${name} <${option.kind === "value" && (option.numeric || option.scaled) ? "number" : "string"}>`,
 		);
-	assign(values, name, option, value);
+	given.set(name, [...(given.get(name) ?? []), value]);
 }
 
-function takePositional<C>(command: Command<C>, values: Values, word: string): void {
-	for (const [name, option] of Object.entries(command.options)) {
-		if (option.kind === "flag" || (option.kind === "value" && (option.named || values[name] !== undefined))) continue;
-		assign(values, name, option, word);
-		return;
+function takePositional<C>(command: Command<C>, given: Map<string, string[]>, word: string): void {
+	const free = Object.entries(command.options).find(
+		([name, option]) => option.kind === "rest" || (option.kind === "value" && !option.named && !given.has(name)),
+	);
+	// Whoever asks for help is told, whatever else they typed.
+	if (!free && command.name === "help") return;
+	if (!free) throw new UsageError(`unexpected data '${word}'`);
+	given.set(free[0], [...(given.get(free[0]) ?? []), word]);
+}
+
+function valueFrom(name: string, option: Option, given: readonly string[] | undefined): Values[string] {
+	if (option.kind === "flag") return given !== undefined;
+	if (option.kind === "rest") return [...(given ?? [])];
+	const [text] = given ?? [];
+	if (text === undefined) return undefined;
+	if (!option.numeric) {
+		if (text === "" && !option.emptyAllowed)
+			throw new UsageError(`Failed to get option '${name}': Option argument is empty`);
+		return text;
 	}
-	throw new UsageError(`unexpected data '${word}'`);
-}
-
-function assign(values: Values, name: string, option: Option, text: string): void {
-	if (option.kind === "rest") {
-		const before = values[name];
-		values[name] = [...(Array.isArray(before) ? before : []), text];
-	} else if (option.kind === "value" && option.numeric) {
-		if (!/^[+-]?\d+$/.test(text))
-			throw new UsageError(`Numeric value '${text}' for <${name}> option is malformed or out of range`);
-		values[name] = Number(text);
-	} else values[name] = text;
+	if (!/^\s*[+-]?\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
+		throw new UsageError(`Numeric value '${text}' for <${name}> option is malformed or out of range`);
+	return Number(text);
 }
 
 /**

@@ -8,7 +8,7 @@ import { GROUPS } from "../commands/all.ts";
 import type { CliContext } from "../context.ts";
 import { complete } from "../grammar/complete.ts";
 import { splitCommands } from "../grammar/parse.ts";
-import { runCommand, tellFailure } from "../run.ts";
+import { prepare, runPrepared, tellFailure } from "../run.ts";
 import { nameSource } from "./names.ts";
 
 const HISTORY_LINES = 500;
@@ -59,13 +59,13 @@ export async function runShell(context: CliContext): Promise<number> {
 	return status;
 }
 
-/** Runs the commands of a line in order, up to the first that fails. */
+/** Runs the commands of a line in order, none of them when one does not fit; the result is the status of the last. */
 export async function runLine(context: CliContext, line: string, before = 0): Promise<number> {
 	try {
 		let status = before;
-		for (const words of splitCommands(line)) {
-			status = await runCommand(context, words);
-			if (status !== 0 || context.ended) break;
+		for (const prepared of splitCommands(line).map(prepare)) {
+			status = await runPrepared(context, prepared);
+			if (context.ended) break;
 		}
 		return status;
 	} catch (error) {

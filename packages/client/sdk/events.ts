@@ -13,6 +13,15 @@ export interface EventFacts {
 	"rtc-change": { readonly offset: bigint };
 	watchdog: { readonly action: number };
 	"io-error": { readonly path: string; readonly device: string; readonly action: number; readonly reason: string };
+	/** The same without the reason, as older clients hear of it. */
+	"io-error-legacy": { readonly path: string; readonly device: string; readonly action: number };
+	graphics: {
+		readonly phase: number;
+		readonly local: GraphicsAddress;
+		readonly remote: GraphicsAddress;
+		readonly authScheme: string;
+		readonly subject: readonly { readonly type: string; readonly name: string }[];
+	};
 	"control-error": object;
 	"tray-change": { readonly device: string; readonly reason: number };
 	"disk-change": {
@@ -24,13 +33,36 @@ export interface EventFacts {
 	"balloon-change": { readonly actual: bigint };
 	pmsuspend: { readonly reason: number };
 	pmwakeup: { readonly reason: number };
+	"pmsuspend-disk": { readonly reason: number };
 	"device-added": { readonly device: string };
 	"device-removed": { readonly device: string };
 	"block-job": { readonly target: string; readonly type: number; readonly status: number };
+	/** The same by the disk's source, as older clients hear of it. */
+	"block-job-legacy": { readonly path: string; readonly type: number; readonly status: number };
 	tunable: { readonly parameters: Parameters };
 	"agent-lifecycle": { readonly state: number; readonly reason: number };
+	"migration-iteration": { readonly iteration: number };
 	"job-completed": { readonly parameters: Parameters };
+	"device-removal-failed": { readonly device: string };
 	"metadata-change": { readonly type: number; readonly uri: string | null };
+	"block-threshold": {
+		readonly device: string;
+		readonly path: string | null;
+		/** Bytes. */
+		readonly threshold: bigint;
+		/** Bytes written beyond it. */
+		readonly excess: bigint;
+	};
+	"memory-failure": { readonly recipient: number; readonly action: number; readonly flags: number };
+	/** Size in KiB. */
+	"memory-device-size-change": { readonly alias: string; readonly size: bigint };
+}
+
+/** An end of a display's connection; `family` is libvirt's (IPv4 0, IPv6 1, UNIX 2). */
+export interface GraphicsAddress {
+	readonly family: number;
+	readonly node: string;
+	readonly service: string;
 }
 
 export type EventKind = keyof EventFacts;
@@ -53,11 +85,18 @@ function source<K extends EventKind, P extends EventName>(
 	return { kind, id, message: message as never, facts: facts as Source<K, never>["facts"] };
 }
 
+/** Rows in the order of libvirt's numbers. */
 const SOURCES = [
 	source("lifecycle", 0, "DOMAIN_EVENT_CALLBACK_LIFECYCLE", ({ msg }) => lifecycleOf(msg.event, msg.detail)),
 	source("reboot", 1, "DOMAIN_EVENT_CALLBACK_REBOOT", () => ({})),
 	source("rtc-change", 2, "DOMAIN_EVENT_CALLBACK_RTC_CHANGE", ({ msg }) => ({ offset: msg.offset })),
 	source("watchdog", 3, "DOMAIN_EVENT_CALLBACK_WATCHDOG", ({ msg }) => ({ action: msg.action })),
+	source("io-error-legacy", 4, "DOMAIN_EVENT_CALLBACK_IO_ERROR", ({ msg }) => ({
+		path: msg.srcPath,
+		device: msg.devAlias,
+		action: msg.action,
+	})),
+	source("graphics", 5, "DOMAIN_EVENT_CALLBACK_GRAPHICS", ({ msg: { dom: _, ...facts } }) => facts),
 	source("io-error", 6, "DOMAIN_EVENT_CALLBACK_IO_ERROR_REASON", ({ msg }) => ({
 		path: msg.srcPath,
 		device: msg.devAlias,
@@ -65,6 +104,11 @@ const SOURCES = [
 		reason: msg.reason,
 	})),
 	source("control-error", 7, "DOMAIN_EVENT_CALLBACK_CONTROL_ERROR", () => ({})),
+	source("block-job-legacy", 8, "DOMAIN_EVENT_CALLBACK_BLOCK_JOB", ({ msg: { path, type, status } }) => ({
+		path,
+		type,
+		status,
+	})),
 	source("disk-change", 9, "DOMAIN_EVENT_CALLBACK_DISK_CHANGE", ({ msg }) => ({
 		device: msg.devAlias,
 		oldPath: msg.oldSrcPath,
@@ -78,19 +122,42 @@ const SOURCES = [
 	source("pmwakeup", 11, "DOMAIN_EVENT_CALLBACK_PMWAKEUP", ({ reason }) => ({ reason })),
 	source("pmsuspend", 12, "DOMAIN_EVENT_CALLBACK_PMSUSPEND", ({ reason }) => ({ reason })),
 	source("balloon-change", 13, "DOMAIN_EVENT_CALLBACK_BALLOON_CHANGE", ({ msg }) => ({ actual: msg.actual })),
+	source("pmsuspend-disk", 14, "DOMAIN_EVENT_CALLBACK_PMSUSPEND_DISK", ({ reason }) => ({ reason })),
 	source("device-removed", 15, "DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED", ({ msg }) => ({ device: msg.devAlias })),
 	source("block-job", 16, "DOMAIN_EVENT_BLOCK_JOB_2", ({ dst, type, status }) => ({ target: dst, type, status })),
 	source("tunable", 17, "DOMAIN_EVENT_CALLBACK_TUNABLE", ({ params }) => ({ parameters: parametersOf(params) })),
 	source("agent-lifecycle", 18, "DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE", ({ state, reason }) => ({ state, reason })),
 	source("device-added", 19, "DOMAIN_EVENT_CALLBACK_DEVICE_ADDED", ({ devAlias }) => ({ device: devAlias })),
+	source("migration-iteration", 20, "DOMAIN_EVENT_CALLBACK_MIGRATION_ITERATION", ({ iteration }) => ({ iteration })),
 	source("job-completed", 21, "DOMAIN_EVENT_CALLBACK_JOB_COMPLETED", ({ params }) => ({
 		parameters: parametersOf(params),
 	})),
+	source("device-removal-failed", 22, "DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED", ({ devAlias }) => ({
+		device: devAlias,
+	})),
 	source("metadata-change", 23, "DOMAIN_EVENT_CALLBACK_METADATA_CHANGE", ({ type, nsuri }) => ({ type, uri: nsuri })),
+	source("block-threshold", 24, "DOMAIN_EVENT_BLOCK_THRESHOLD", ({ dev, path, threshold, excess }) => ({
+		device: dev,
+		path,
+		threshold,
+		excess,
+	})),
+	source("memory-failure", 25, "DOMAIN_EVENT_MEMORY_FAILURE", ({ recipient, action, flags }) => ({
+		recipient,
+		action,
+		flags,
+	})),
+	source("memory-device-size-change", 26, "DOMAIN_EVENT_MEMORY_DEVICE_SIZE_CHANGE", ({ alias, size }) => ({
+		alias,
+		size,
+	})),
 ] as const;
 
 /** Every kind that can be heard. */
-export const EVENT_KINDS: readonly EventKind[] = SOURCES.map(({ kind }) => kind);
+export const ALL_EVENT_KINDS: readonly EventKind[] = SOURCES.map(({ kind }) => kind);
+
+/** Every kind but those that tell again, with less, what another one tells. */
+export const EVENT_KINDS: readonly EventKind[] = ALL_EVENT_KINDS.filter((kind) => !kind.endsWith("-legacy"));
 
 function lifecycleOf(event: number, detail: number): EventFacts["lifecycle"] {
 	for (const [name, row] of Object.entries(LIFECYCLE_EVENT)) {
