@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { findCommand, GROUPS } from "@virtkit/cli/commands/all";
+import { commandHelp } from "@virtkit/cli/grammar/help";
 import { startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
-import { findCommand, GROUPS } from "../../apps/cli/commands/all.ts";
-import { commandHelp } from "../../apps/cli/grammar/help.ts";
 import { askOurs, askVirsh, type Case, differences } from "./virsh-side-by-side.ts";
 
 let daemon: TestDaemon;

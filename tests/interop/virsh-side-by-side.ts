@@ -1,9 +1,9 @@
 // Runs the same command line with virsh and with ours against one daemon, and tells where they differ.
 
+import { CliContext } from "@virtkit/cli/context";
+import { runLine } from "@virtkit/cli/shell/repl";
 import { type Connection, connect } from "@virtkit/client/sdk/connection";
 import { type RunResult, run } from "@virtkit/testing/run";
-import { CliContext } from "../../apps/cli/context.ts";
-import { runLine } from "../../apps/cli/shell/repl.ts";
 
 /** What a command left: its output, its complaints, its exit status. */
 export interface Said {
