@@ -1,6 +1,7 @@
 // The hypervisor interface for the host: what a connection tells about the machine and about itself.
 
 import type { CallContext } from "./domain-operations.ts";
+import type { MemoryReport } from "./policy/report.ts";
 import type { TypedParam } from "./typed-params.ts";
 
 type Async<T> = T | Promise<T>;
@@ -53,6 +54,8 @@ export interface HostOperations {
 	freePages(pages: readonly number[], startCell: number, cells: number, flags: number): Async<readonly bigint[]>;
 	memoryParameters(flags: number): Async<readonly TypedParam[]>;
 	setMemoryParameters(params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
+	/** Memory of host and guests, and at most `decisions` of what policies decided lately. virtkit's own: libvirt has no such call. */
+	memoryReport(decisions: number): Async<MemoryReport>;
 	securityModel(): { model: string; doi: string };
 	compareCpu(xml: string, flags: number): Async<number>;
 	baselineCpu(xmls: readonly string[], flags: number): Async<string>;

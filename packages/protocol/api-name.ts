@@ -29,7 +29,13 @@ const SPELLINGS: Readonly<Record<string, string>> = {
 };
 
 /** Where a program's own functions carry its name: `virDomainQemuMonitorCommand`. */
-const INFIXES: Readonly<Record<ProgramName, string>> = { remote: "", qemu: "Qemu", lxc: "Lxc", keepalive: "" };
+const INFIXES: Readonly<Record<ProgramName, string>> = {
+	remote: "",
+	qemu: "Qemu",
+	lxc: "Lxc",
+	virtkit: "",
+	keepalive: "",
+};
 
 /** `virDomainGetXMLDesc` for DOMAIN_GET_XML_DESC of the remote program. */
 export function apiName(program: ProgramName, procedure: string): string {

@@ -25,6 +25,7 @@ import { qemuProcedures } from "./procedures/qemu.ts";
 import { secretProcedures } from "./procedures/secret.ts";
 import { storagePoolProcedures } from "./procedures/storage-pool.ts";
 import { storageVolProcedures } from "./procedures/storage-vol.ts";
+import { virtkitProcedures } from "./procedures/virtkit.ts";
 
 /** libvirt's API itself: every procedure up to libvirt 12.5. */
 export const remoteProcedures = {
@@ -57,6 +58,8 @@ export const PROGRAMS = {
 	remote: { number: 0x2000_8086, version: 1, procedures: remoteProcedures },
 	qemu: { number: 0x2000_8087, version: 1, procedures: qemuProcedures },
 	lxc: { number: 0x0006_8000, version: 1, procedures: lxcProcedures },
+	/** "vkit" in ASCII. */
+	virtkit: { number: 0x766b_6974, version: 1, procedures: virtkitProcedures },
 	keepalive: { number: 0x6b65_6570, version: 1, procedures: keepaliveProcedures },
 } as const;
 

@@ -26,6 +26,7 @@ import { startOperations } from "./lifecycle/start-operations.ts";
 import { stopOperations } from "./lifecycle/stop-operations.ts";
 import type { Logger } from "./logger.ts";
 import { driverPaths, type InstanceFolders, makeDriverFolders } from "./paths.ts";
+import { startBalancer } from "./policy/balancer.ts";
 import { saveOperations } from "./save/operations.ts";
 import type { DriverSettings } from "./settings.ts";
 import { findRunAs } from "./user-ids.ts";
@@ -47,12 +48,16 @@ export async function createQemuDriver(options: QemuDriverOptions): Promise<Qemu
 	for (const stored of driver.store.scan()) addStored(driver, stored);
 	await adoptRuns(driver);
 	startWithHost(driver);
+	const balancer = startBalancer(driver);
 	return {
 		domains: domainCollection(driver),
 		operations: operationsOf(driver),
 		host: hostOperations(driver),
 		events: driver.events,
-		[Symbol.asyncDispose]: () => letGo(driver),
+		[Symbol.asyncDispose]: () => {
+			balancer[Symbol.dispose]();
+			return letGo(driver);
+		},
 	};
 }
 

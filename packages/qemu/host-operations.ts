@@ -19,6 +19,7 @@ import { readHostFacts } from "./capabilities/host-reader.ts";
 import { installedGuests } from "./capabilities/installed-guests.ts";
 import { readKvmDevice } from "./capabilities/kvm-device.ts";
 import type { Driver } from "./driver-context.ts";
+import { memoryReport } from "./policy/memory-report.ts";
 
 /** virDrvFeature numbers of what the driver can do: XML for another host (11). Migration is not among them yet. */
 const FEATURES: ReadonlySet<number> = new Set([11]);
@@ -28,7 +29,8 @@ const EMULATED_VCPUS = 16;
 
 /** See the opening sentence. */
 export function hostOperations(driver: Driver): Partial<HostOperations> {
-	return { ...connection(driver), ...emulators(driver), ...machine() };
+	const memory = { memoryReport: (decisions: number) => memoryReport(driver, decisions) };
+	return { ...connection(driver), ...emulators(driver), ...machine(), ...memory };
 }
 
 function connection({ session }: Driver): Partial<HostOperations> {

@@ -47,7 +47,22 @@ const KEYS: Readonly<
 		setting: "hugetlbfsMounts",
 		read: (value) => (typeof value === "object" ? value : value === "" ? [] : [String(value)]),
 	},
+	memory_overcommit_ratio: { setting: "memoryOvercommitRatio", read: (value) => readAbove(value, 0) },
+	cpu_overcommit_ratio: { setting: "cpuOvercommitRatio", read: (value) => readAbove(value, 0) },
+	memory_reserve: { setting: "memoryReserve", read: (value) => readAbove(value, -1) },
+	memory_balancer: { setting: "memoryBalancer", read: (value) => value !== 0 },
+	memory_balancer_interval: { setting: "memoryBalancerInterval", read: (value) => readAbove(value, 0) },
+	memory_balancer_low: { setting: "memoryBalancerLow", read: (value) => readAbove(value, -1) },
+	memory_balancer_high: { setting: "memoryBalancerHigh", read: (value) => readAbove(value, 0) },
+	memory_floor_percent: { setting: "memoryFloorPercent", read: (value) => readAbove(value, -1) },
 };
+
+/** A number, also one with a decimal point, which libvirt's format has only as text: `"1.5"`. */
+function readAbove(value: Value, least: number): number {
+	const number = typeof value === "object" || value === "" ? Number.NaN : Number(value);
+	if (number > least) return number;
+	throw new VirtError("CONF_SYNTAX", `'${value}' is not a number above ${least}`, { domain: "CONF" });
+}
 
 /** What holds without a file. */
 export const DEFAULT_SETTINGS: DriverSettings = {

@@ -51,4 +51,18 @@ export interface DriverSettings {
 	/** Where backing memory files and hugepages live. */
 	readonly memoryBackingDir: string;
 	readonly hugetlbfsMounts: readonly string[];
+	/** What guests may be promised, as a multiple of the host's memory and CPUs; without limit where absent. */
+	readonly memoryOvercommitRatio?: number;
+	readonly cpuOvercommitRatio?: number;
+	/** MiB of the host's memory that are not for guests. */
+	readonly memoryReserve?: number;
+	/** Move balloons by the host's need; off unless told. */
+	readonly memoryBalancer?: boolean;
+	/** Seconds between its rounds. */
+	readonly memoryBalancerInterval?: number;
+	/** Percent of the host's memory available below which guests give some, and above which they get it back. */
+	readonly memoryBalancerLow?: number;
+	readonly memoryBalancerHigh?: number;
+	/** Percent of its wanted memory that a guest always keeps, unless its metadata declare a floor. */
+	readonly memoryFloorPercent?: number;
 }

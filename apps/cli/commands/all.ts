@@ -7,6 +7,7 @@ import { definitionCommands } from "./definition.ts";
 import { displayCommands } from "./display.ts";
 import { eventCommands } from "./events.ts";
 import { hostCommands } from "./host.ts";
+import { hostMemoryCommands } from "./host-memory.ts";
 import { lifecycleCommands } from "./lifecycle.ts";
 import { monitorCommands } from "./monitor.ts";
 import { pinningCommands } from "./pinning.ts";
@@ -43,7 +44,7 @@ export const GROUPS: readonly CommandGroup<CliContext>[] = [
 	},
 	{ title: "Domain Events", keyword: "events", commands: eventCommands },
 	{ title: "Host and Hypervisor", keyword: "host", commands: hostCommands },
-	{ title: "virtkit's own", keyword: "virtkit", commands: [...upCommands, ...virtkitCommands] },
+	{ title: "virtkit's own", keyword: "virtkit", commands: [...upCommands, ...hostMemoryCommands, ...virtkitCommands] },
 	{ title: "The shell itself", keyword: "virsh", commands: shellCommands },
 ];
 

@@ -19,6 +19,15 @@ export class Host {
 		return (await this.#rpc.call("CONNECT_GET_HOSTNAME")).hostname;
 	}
 
+	/**
+	 * Memory of host and guests, with the latest decisions of virtkit's policies, at most `decisions` of them.
+	 *
+	 * Only virtkit answers it; libvirt's daemons have no such call.
+	 */
+	async memoryReport(decisions = 0): Promise<RetOf<"HOST_MEMORY", "virtkit">> {
+		return this.#rpc.call("HOST_MEMORY", { maxDecisions: decisions, flags: 0 }, { program: "virtkit" });
+	}
+
 	/** The connection's URI as the daemon sees it. */
 	async uri(): Promise<string> {
 		return (await this.#rpc.call("CONNECT_GET_URI")).uri;

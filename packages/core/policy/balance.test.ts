@@ -76,7 +76,12 @@ function checkLimits({ id, fromKib, toKib, reason }: Decision, guests: readonly 
 const lastOf = (history: readonly Round[]): Round => history.at(-1) ?? assert.fail("no rounds");
 
 test("a host with enough memory leaves its guests alone", () => {
-	const history = simulate(16 * GIB, () => 2 * GIB, [guest("a", 4 * GIB, () => GIB), guest("b", 4 * GIB, () => GIB)], 50);
+	const history = simulate(
+		16 * GIB,
+		() => 2 * GIB,
+		[guest("a", 4 * GIB, () => GIB), guest("b", 4 * GIB, () => GIB)],
+		50,
+	);
 	assert.ok(history.every(({ decisions }) => decisions.length === 0));
 });
 
@@ -134,10 +139,7 @@ test("nobody is taken below the floor, whatever the host lacks", () => {
 });
 
 test("a balloon that does not follow is given up for a while, and others are asked", () => {
-	const guests = [
-		guest("dead", 6 * GIB, () => GIB, { follows: false }),
-		guest("alive", 6 * GIB, () => GIB),
-	];
+	const guests = [guest("dead", 6 * GIB, () => GIB, { follows: false }), guest("alive", 6 * GIB, () => GIB)];
 	const history = simulate(12.5 * GIB, () => 0.4 * GIB, guests, 100);
 	const asked = history.flatMap(({ decisions }) => decisions.filter(({ id }) => id === "dead"));
 	assert.ok(asked.length < 60, `${asked.length} times asked`);
@@ -145,7 +147,14 @@ test("a balloon that does not follow is given up for a while, and others are ask
 });
 
 test("pressure counts before memory is out", () => {
-	const state: GuestState = { id: "a", name: "a", actualKib: 4 * GIB, wantedKib: 4 * GIB, floorKib: GIB, usableKib: 3 * GIB };
+	const state: GuestState = {
+		id: "a",
+		name: "a",
+		actualKib: 4 * GIB,
+		wantedKib: 4 * GIB,
+		floorKib: GIB,
+		usableKib: 3 * GIB,
+	};
 	const host = { totalKib: 8 * GIB, availableKib: 1.2 * GIB };
 	assert.deepEqual(balance({ ...host, pressure: 0 }, [state], new Map()).decisions, []);
 	const [decision] = balance({ ...host, pressure: 25 }, [state], new Map()).decisions;
@@ -156,7 +165,11 @@ test("pressure counts before memory is out", () => {
 
 test("a hundred guests of all sizes come to rest with the host out of need", () => {
 	const guests = Array.from({ length: 100 }, (_, index) =>
-		guest(`g${index}`, (1 + (index % 7)) * 512 * MIB, (round) => (((index * 37 + Math.floor(round / 30) * 11) % 60) / 100) * 512 * MIB),
+		guest(
+			`g${index}`,
+			(1 + (index % 7)) * 512 * MIB,
+			(round) => (((index * 37 + Math.floor(round / 30) * 11) % 60) / 100) * 512 * MIB,
+		),
 	);
 	const promised = guests.reduce((sum, { wantedKib }) => sum + wantedKib, 0);
 	const history = simulate(promised, () => 0.1 * promised, guests, 300);

@@ -118,7 +118,12 @@ function decide(host: HostState, guests: readonly Seen[], policy: BalancePolicy)
 		return take(Math.max(middle - host.availableKib, host.totalKib * 0.01), guests, policy, why);
 	}
 	const needy = guests.filter((guest) => guest.needy);
-	const served = give((host.availableKib - policy.low * host.totalKib) / 2, needy, policy, "the guest is short of memory");
+	const served = give(
+		(host.availableKib - policy.low * host.totalKib) / 2,
+		needy,
+		policy,
+		"the guest is short of memory",
+	);
 	const open = sum(served) < lackOf(needy, policy) ? 0 : host.availableKib - policy.high * host.totalKib - sum(served);
 	const others = guests.filter((guest) => !guest.needy && guest.actualKib < guest.wantedKib);
 	return [
@@ -146,7 +151,9 @@ function take(need: number, guests: readonly Seen[], policy: BalancePolicy, why:
 		.filter((guest) => canMove(guest, "gave", policy) && !guest.needy)
 		.map((guest) => ({ guest, spare: spareOf(guest, policy) }))
 		.filter(({ spare }) => spare >= LEAST_KIB);
-	return shareOut(need, givers).map(({ guest, amount }) => move(guest, -amount, `${why}: it gives ${formatKib(amount)}`));
+	return shareOut(need, givers).map(({ guest, amount }) =>
+		move(guest, -amount, `${why}: it gives ${formatKib(amount)}`),
+	);
 }
 
 /** Gives up to `open` to the guests, by what each lacks. */

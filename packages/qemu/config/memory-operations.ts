@@ -7,6 +7,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { balloonPath } from "../lifecycle/refresh.ts";
+import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { changeConfig, changeLive, impactOf } from "./impact.ts";
 
 /** VIR_DOMAIN_MEM_MAXIMUM. */
@@ -30,7 +31,10 @@ async function setMemory(driver: Driver, domain: QemuDomain, kib: number, flags:
 		return await changeConfig(driver, domain, (def) => setMaximum(def, kib));
 	}
 	refuseBeyond(domain, run, config, kib);
-	if (run) await inflate(run, kib);
+	if (run) {
+		await inflate(run, kib);
+		await saveStatusNow(domain, run);
+	}
 	if (config) await changeConfig(driver, domain, (def) => void (def.currentMemory = kib));
 }
 
@@ -59,6 +63,7 @@ async function inflate(run: Run, kib: number): Promise<void> {
 			"Unable to change memory of active domain without the balloon device and guest OS balloon driver",
 		);
 	await run.monitor.execute("balloon", { value: kib * 1024 });
+	run.wantedMemory = kib;
 }
 
 async function setPeriod(driver: Driver, domain: QemuDomain, seconds: number, flags: number): Promise<void> {

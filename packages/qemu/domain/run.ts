@@ -63,6 +63,8 @@ export class Run {
 	readonly deviceDeleted = new Set<(id: string) => void>();
 	/** A program of the guest has the agent's channel open. */
 	agentOpen = false;
+	/** KiB that the user wants the guest to have; its balloon may leave it less for a while. Its definition's where absent. */
+	wantedMemory: number | undefined;
 	/** Where in the log this start's own output begins. */
 	logStart = 0;
 	/** Settles when nothing of the run is left. */

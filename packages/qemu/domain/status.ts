@@ -29,6 +29,7 @@ const domainStatus = element({
 	fakeReboot: attr(yesNo, { doc: "A shutdown under way is half of a reboot." }),
 	autodestroy: attr(yesNo, { doc: "The guest was to end with the client that started it." }),
 	clockAdjustment: attr(integer(), { absent: 0, doc: "Seconds by which the guest's clock was off at start." }),
+	wantedMemory: attr(integer({ min: 0 }), { doc: "KiB that the user wants the guest to have." }),
 	domain: child(domainElement, { doc: "The running guest's definition." }),
 });
 
@@ -58,6 +59,7 @@ export function statusOf(domain: QemuDomain, run: Run, withDefinition: boolean):
 		...(run.fakeReboot ? { fakeReboot: true } : {}),
 		...(domain.autodestroy ? { autodestroy: true } : {}),
 		...(run.initialClockAdjustment === 0 ? {} : { clockAdjustment: run.initialClockAdjustment }),
+		...(run.wantedMemory === undefined ? {} : { wantedMemory: run.wantedMemory }),
 		...(withDefinition ? { domain: run.live.def } : {}),
 	};
 }

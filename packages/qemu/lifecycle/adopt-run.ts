@@ -76,6 +76,7 @@ async function makeRun(
 		initialClockAdjustment: status.clockAdjustment ?? 0,
 	});
 	run.fakeReboot = status.fakeReboot ?? false;
+	run.wantedMemory = status.wantedMemory;
 	// What was whole stays so: should this daemon be killed too, the next one must not take it for half started.
 	if (status.phase === "up") run.phase = "up";
 	domain.run = run;

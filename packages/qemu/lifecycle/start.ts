@@ -16,6 +16,7 @@ import { type PausedReason, Run, type RunningReason } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { helperFailure } from "../helpers/spawn.ts";
 import { startHelpers } from "../helpers/start.ts";
+import { admit } from "../policy/claims.ts";
 import { checkAccelerator } from "./accelerator.ts";
 import { autodestroyWith } from "./autodestroy.ts";
 import { settleImages } from "./backing-chain.ts";
@@ -73,6 +74,7 @@ export async function startRun(driver: Driver, domain: QemuDomain, request: Star
 /** The run as far as memory goes: from now on the domain has a number, and is paused because it starts. */
 function beginRun(driver: Driver, domain: QemuDomain, def: DomainDef): Run {
 	const { paths } = driver;
+	admit(driver, domain, def);
 	const id = driver.domains.nextId();
 	def.id = id;
 	const name = shortName(def);
@@ -90,6 +92,7 @@ function beginRun(driver: Driver, domain: QemuDomain, def: DomainDef): Run {
 		statusFile: join(paths.status, `${domain.name}.xml`),
 		resources: new UndoStack(),
 	});
+	run.wantedMemory = def.currentMemory;
 	domain.run = run;
 	driver.domains.bindId(id, domain);
 	domain.setState({ state: "paused", reason: "starting-up" });

@@ -11,6 +11,7 @@ import { domainSaveHandlers } from "./domain-save.ts";
 import { domainTuningHandlers } from "./domain-tuning.ts";
 import { nodeHandlers } from "./node.ts";
 import { qemuHandlers } from "./qemu.ts";
+import { virtkitHandlers } from "./virtkit.ts";
 
 /** The programs' procedures that are handled; the server answers the others with libvirt's "not supported". */
 export function allHandlers(hypervisor: Hypervisor): ProgramHandlers {
@@ -26,5 +27,6 @@ export function allHandlers(hypervisor: Hypervisor): ProgramHandlers {
 			...domainEventHandlers(hypervisor),
 		},
 		qemu: qemuHandlers(hypervisor),
+		virtkit: virtkitHandlers(hypervisor),
 	};
 }
