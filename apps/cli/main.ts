@@ -1,11 +1,7 @@
 // The command line's entrance: options, then a command, several in one string, or the shell.
 
-import { connect } from "@virtkit/client/sdk/connection";
-import { GROUPS } from "./commands/all.ts";
 import { CliContext, type GlobalOptions, orFail, type Terminal } from "./context.ts";
 import { defaultUri, type Invocation, parseInvocation } from "./global-options.ts";
-import { groupHelp } from "./grammar/help.ts";
-import { GLOBAL_OPTIONS } from "./grammar/manual.ts";
 import { runCommand } from "./run.ts";
 import { VERSION } from "./version.ts";
 
@@ -14,17 +10,25 @@ const terminal: Terminal = {
 	err: (text) => void process.stderr.write(text),
 };
 
-function usage(): string {
+async function usage(): Promise<string> {
+	const [{ loadGroups }, { groupHelp }, { GLOBAL_OPTIONS }] = await Promise.all([
+		import("./commands/all.ts"),
+		import("./grammar/help.ts"),
+		import("./grammar/manual.ts"),
+	]);
 	const options = GLOBAL_OPTIONS.map(([option, text]) => `    ${option.padEnd(24)}${text}\n`).join("");
-	return `\nvirtkit [options]... [<command_string>]\nvirtkit [options]... <command> [args...]\n\n  options:\n${options}  commands (non interactive mode):\n\n${GROUPS.map(groupHelp).join("\n")}`;
+	return `\nvirtkit [options]... [<command_string>]\nvirtkit [options]... <command> [args...]\n\n  options:\n${options}  commands (non interactive mode):\n\n${(await loadGroups()).map(groupHelp).join("\n")}`;
 }
 
 const open = ({ uri, readOnly }: GlobalOptions) =>
-	orFail("failed to connect to the hypervisor", connect(uri, { readOnly }));
+	orFail(
+		"failed to connect to the hypervisor",
+		import("@virtkit/client/sdk/connection").then(({ connect }) => connect(uri, { readOnly })),
+	);
 
 async function run({ options, words, help, version }: Invocation): Promise<number> {
 	if (help || version) {
-		terminal.out(help ? usage() : `${VERSION}\n`);
+		terminal.out(help ? await usage() : `${VERSION}\n`);
 		return 0;
 	}
 	const interactive = words.length === 0;

@@ -11,9 +11,9 @@ export interface Prepared {
 }
 
 /** Finds the command that the words name and reads its arguments. Throws UsageError in virsh's words. */
-export function prepare(words: readonly string[]): Prepared {
+export async function prepare(words: readonly string[]): Promise<Prepared> {
 	const [name = "", ...rest] = words;
-	const command = findCommand(name);
+	const command = await findCommand(name);
 	if (!command) throw new UsageError(`unknown command: '${name}'`);
 	if (asksForHelp(rest) && command.name !== "help") return prepare(["help", command.name]);
 	const given = takeWords(command, rest);
@@ -27,7 +27,7 @@ export function prepare(words: readonly string[]): Prepared {
 /** Runs one command given as words; the result is its exit status. Failures are told on standard error. */
 export async function runCommand(context: CliContext, words: readonly string[]): Promise<number> {
 	try {
-		return await runPrepared(context, prepare(words));
+		return await runPrepared(context, await prepare(words));
 	} catch (error) {
 		tellFailure(context, error);
 		return 1;

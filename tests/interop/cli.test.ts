@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { findCommand, GROUPS } from "@virtkit/cli/commands/all";
+import { loadGroups } from "@virtkit/cli/commands/all";
 import { commandHelp } from "@virtkit/cli/grammar/help";
 import { startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
 import { askOurs, askVirsh, type Case, differences } from "./virsh-side-by-side.ts";
@@ -69,15 +69,15 @@ const OPTION_DIFFERENCES: Readonly<Record<string, string>> = {
 };
 
 test("every command that virsh has too takes the same words and options", async () => {
-	const names = GROUPS.flatMap(({ commands }) => commands.map(({ name }) => name));
+	const known = new Map(
+		(await loadGroups()).flatMap(({ commands }) => commands.map((one) => [one.name, one] as const)),
+	);
 	const { out } = await askVirsh(daemon.uri, "help");
-	const shared = [...out.matchAll(/^ {4}(\S+) /gm)]
-		.map(([, name]) => name ?? "")
-		.filter((name) => names.includes(name));
+	const shared = [...out.matchAll(/^ {4}(\S+) /gm)].map(([, name]) => name ?? "").filter((name) => known.has(name));
 	assert.ok(shared.length > 90);
 	const pages = (await askVirsh(daemon.uri, shared.map((name) => `help ${name}`).join(";"))).out.split("  NAME\n");
 	const differing = shared.filter((name, index) => {
-		const command = findCommand(name);
+		const command = known.get(name);
 		return JSON.stringify(shape(pages[index + 1] ?? "")) !== JSON.stringify(shape(command ? commandHelp(command) : ""));
 	});
 	assert.deepEqual(

@@ -9,6 +9,6 @@ const OWN: readonly string[] = ["check", "test", "bundle", "bench", "daemon"];
 /** A function that tells whether ./virtkit knows a command, by the tables of the tree's command line. */
 export async function commandLookup(root: string): Promise<(name: string) => boolean> {
 	const table = pathToFileURL(join(root, "apps/cli/commands/all.ts")).href;
-	const { findCommand } = (await import(table)) as { findCommand(name: string): unknown };
-	return (name) => OWN.includes(name) || findCommand(name) !== undefined;
+	const { hasCommand } = (await import(table)) as { hasCommand(name: string): boolean };
+	return (name) => OWN.includes(name) || hasCommand(name);
 }

@@ -3,58 +3,56 @@
 import type { CliContext } from "../context.ts";
 import type { CommandGroup } from "../grammar/help.ts";
 import type { CliCommand } from "./declare.ts";
-import { definitionCommands } from "./definition.ts";
-import { displayCommands } from "./display.ts";
-import { eventCommands } from "./events.ts";
-import { hostCommands } from "./host.ts";
-import { hostMemoryCommands } from "./host-memory.ts";
-import { lifecycleCommands } from "./lifecycle.ts";
-import { monitorCommands } from "./monitor.ts";
-import { pinningCommands } from "./pinning.ts";
-import { qemuCommands } from "./qemu.ts";
-import { saveCommands } from "./save.ts";
-import { shellCommands } from "./shell.ts";
-import { tuningCommands } from "./tuning.ts";
-import { upCommands } from "./up.ts";
-import { virtkitCommands } from "./virtkit.ts";
+import { MODULES } from "./modules.ts";
 
-/** Commands that virsh counts as monitoring although they are declared among others here. */
-const isMonitoring = ({ name }: CliCommand): boolean =>
-	name.startsWith("dom") && monitorCommands.some((one) => one.name === name);
+interface Group {
+	readonly title: string;
+	readonly keyword: string;
+	/** Commands of it that modules of other groups declare. */
+	readonly claims?: string;
+}
 
-export const GROUPS: readonly CommandGroup<CliContext>[] = [
-	{
-		title: "Domain Management",
-		keyword: "domain",
-		commands: [
-			...lifecycleCommands,
-			...definitionCommands,
-			...saveCommands,
-			...tuningCommands,
-			...pinningCommands,
-			...displayCommands,
-			...qemuCommands,
-			...monitorCommands.filter((one) => !isMonitoring(one) && one.name !== "list"),
-		],
-	},
+const GROUPS: readonly Group[] = [
+	{ title: "Domain Management", keyword: "domain" },
 	{
 		title: "Domain Monitoring",
 		keyword: "monitor",
-		commands: monitorCommands.filter((one) => isMonitoring(one) || one.name === "list"),
+		claims:
+			"domblkerror domblkinfo domblklist domblkstat domcontrol domif-getlink domifaddr domiflist domifstat dominfo dommemstat domstate domstats domtime list",
 	},
-	{ title: "Domain Events", keyword: "events", commands: eventCommands },
-	{ title: "Host and Hypervisor", keyword: "host", commands: hostCommands },
-	{ title: "virtkit's own", keyword: "virtkit", commands: [...upCommands, ...hostMemoryCommands, ...virtkitCommands] },
-	{ title: "The shell itself", keyword: "virsh", commands: shellCommands },
+	{ title: "Domain Events", keyword: "events" },
+	{ title: "Host and Hypervisor", keyword: "host" },
+	{ title: "Checkpoint", keyword: "checkpoint" },
+	{ title: "Snapshot", keyword: "snapshot" },
+	{ title: "Backup", keyword: "backup" },
+	{ title: "virtkit's own", keyword: "virtkit" },
+	{ title: "The shell itself", keyword: "virsh" },
 ];
 
-const BY_NAME = new Map<string, CliCommand>(
-	GROUPS.flatMap(({ commands }) =>
-		commands.flatMap((one) => [one.name, ...(one.aliases ?? [])].map((name) => [name, one] as const)),
-	),
-);
+const isNamed = (names: string | undefined, name: string): boolean => names?.split(" ").includes(name) ?? false;
 
-/** The command of that name. */
-export function findCommand(name: string): CliCommand | undefined {
-	return BY_NAME.get(name);
+/** Whether there is a command of that name. */
+export function hasCommand(name: string): boolean {
+	return MODULES.some(({ names }) => isNamed(names, name));
 }
+
+/** The command of that name; only the module that declares it is loaded. */
+export async function findCommand(name: string): Promise<CliCommand | undefined> {
+	const module = MODULES.find(({ names }) => isNamed(names, name));
+	return (await module?.load())?.find((one) => one.name === name || one.aliases?.includes(name));
+}
+
+/** All commands by group; those of one group alone where its keyword is given. */
+export async function loadGroups(keyword?: string): Promise<CommandGroup<CliContext>[]> {
+	const loaded = await Promise.all(
+		MODULES.map(async ({ group, load }) => (await load()).map((one) => ({ one, group: groupOf(one.name) ?? group }))),
+	);
+	return GROUPS.filter((group) => keyword === undefined || group.keyword === keyword)
+		.map((group) => ({
+			...group,
+			commands: loaded.flat().flatMap(({ one, group: belongs }) => (belongs === group.keyword ? [one] : [])),
+		}))
+		.filter(({ commands }) => commands.length > 0);
+}
+
+const groupOf = (name: string): string | undefined => GROUPS.find(({ claims }) => isNamed(claims, name))?.keyword;

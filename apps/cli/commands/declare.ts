@@ -1,5 +1,6 @@
 // What the declarations of commands share: the command's context, and options that many have.
 
+import type { Domain } from "@virtkit/client/sdk/domain";
 import { type CliContext, CommandError } from "../context.ts";
 import type { Command, Options } from "../grammar/command.ts";
 import { type Arguments, command, flag, needed, type ValueOption } from "../grammar/command.ts";
@@ -65,3 +66,20 @@ export function requires<T extends object>(args: T, option: keyof T & string, re
 }
 
 const isGiven = (value: unknown): boolean => value !== undefined && value !== false;
+
+/** Where a device is changed. */
+export const deviceAffectOptions = {
+	persistent: flag("make live change persistent"),
+	...affectOptions,
+} as const;
+
+/** The number that attaching, detaching and updating take; `undefined` where nothing was said of where. */
+export async function deviceFlags(
+	args: Affecting & { readonly persistent: boolean; readonly current: boolean },
+	domain: Domain,
+): Promise<number | undefined> {
+	const { config, live } = affected(args);
+	if (!(config || live || args.persistent || args.current)) return undefined;
+	const running = live || (args.persistent && (await domain.isActive()));
+	return (running ? 1 : 0) | (config || args.persistent ? 2 : 0);
+}

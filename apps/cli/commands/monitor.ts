@@ -5,8 +5,6 @@ import { CommandError, orFail } from "../context.ts";
 import { flag, namedNumber, optional, rest } from "../grammar/command.ts";
 import { formatValue } from "../output/typed-parameter.ts";
 import { affectFlags, affectOptions, type CliCommand, declare, domainOption } from "./declare.ts";
-import { deviceCommands } from "./devices.ts";
-import { jobCommands } from "./jobs.ts";
 
 /** State words as virsh prints them. */
 const STATE_WORDS = {
@@ -331,7 +329,6 @@ const domhostname = declare({
 });
 
 export const monitorCommands: readonly CliCommand[] = [
-	...deviceCommands,
 	list,
 	dominfo,
 	domstate,
@@ -341,6 +338,5 @@ export const monitorCommands: readonly CliCommand[] = [
 	domcontrol,
 	domstats,
 	dommemstat,
-	...jobCommands,
 	domhostname,
 ];

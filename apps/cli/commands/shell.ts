@@ -2,7 +2,6 @@
 
 import { CommandError } from "../context.ts";
 import { flag, optional, rest } from "../grammar/command.ts";
-import { commandHelp, groupHelp, overview } from "../grammar/help.ts";
 import { type CliCommand, declare, exclusive } from "./declare.ts";
 
 const help = declare({
@@ -13,10 +12,13 @@ const help = declare({
 	options: { command: optional("Prints global help, command specific help, or help for a group of related commands") },
 	async run(context, args) {
 		// The list of all commands holds this one, so it is asked for when it is there.
-		const { findCommand, GROUPS } = await import("./all.ts");
-		if (args.command === undefined) return context.print(overview(GROUPS));
-		const command = findCommand(args.command);
-		const group = GROUPS.find(({ keyword }) => keyword === args.command);
+		const [{ findCommand, loadGroups }, { commandHelp, groupHelp, overview }] = await Promise.all([
+			import("./all.ts"),
+			import("../grammar/help.ts"),
+		]);
+		if (args.command === undefined) return context.print(overview(await loadGroups()));
+		const command = await findCommand(args.command);
+		const [group] = command ? [] : await loadGroups(args.command);
 		if (!command && !group) throw new CommandError(`command or command group '${args.command}' doesn't exist`);
 		context.print(
 			command ? `${commandHelp(command)}\n` : groupHelp(group ?? { title: "", keyword: "", commands: [] }).trimEnd(),

@@ -29,12 +29,12 @@ const complete = declare({
 	description: "Prints the candidates for the last of the words, one a line: what the completion scripts ask.",
 	options: { word: rest("the words so far") },
 	async run(context, args) {
-		const [{ complete: candidates }, { GROUPS }, { nameSource }] = await Promise.all([
+		const [{ complete: candidates }, { loadGroups }, { nameSource }] = await Promise.all([
 			import("../grammar/complete.ts"),
 			import("./all.ts"),
 			import("../shell/names.ts"),
 		]);
-		const commands = GROUPS.flatMap((group) => group.commands);
+		const commands = (await loadGroups()).flatMap((group) => group.commands);
 		for (const one of await candidates(args.word, commands, nameSource(context))) context.terminal.out(`${one}\n`);
 	},
 });
@@ -46,12 +46,12 @@ const manual = declare({
 	local: true,
 	options: {},
 	async run(context) {
-		const [{ manualPage }, { GROUPS }, { VERSION }] = await Promise.all([
+		const [{ manualPage }, { loadGroups }, { VERSION }] = await Promise.all([
 			import("../grammar/manual.ts"),
 			import("./all.ts"),
 			import("../version.ts"),
 		]);
-		context.terminal.out(manualPage(GROUPS, VERSION));
+		context.terminal.out(manualPage(await loadGroups(), VERSION));
 	},
 });
 

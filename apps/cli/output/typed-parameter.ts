@@ -38,3 +38,9 @@ export const ullong = (field: string, value: bigint | number): TypedParameter =>
 	field,
 	value: { type: PARAMETER_TYPE.ullong, value: BigInt(value) },
 });
+
+/** A parameter that is a text. */
+export const text = (field: string, value: string): TypedParameter => ({
+	field,
+	value: { type: PARAMETER_TYPE.string, value },
+});

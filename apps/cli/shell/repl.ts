@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { GROUPS } from "../commands/all.ts";
+import { loadGroups } from "../commands/all.ts";
 import type { CliContext } from "../context.ts";
 import { complete } from "../grammar/complete.ts";
 import { splitCommands } from "../grammar/parse.ts";
@@ -31,12 +31,12 @@ function remember(file: string, line: string): void {
 export async function runShell(context: CliContext): Promise<number> {
 	const terminal = process.stdin.isTTY === true;
 	const file = historyFile();
-	const commands = GROUPS.flatMap((group) => group.commands);
 	const lines = createInterface({
 		input: process.stdin,
 		...(terminal ? { output: process.stdout, history: readHistory(file), historySize: HISTORY_LINES } : {}),
 		completer: async (line: string): Promise<[string[], string]> => {
 			const words = line.trimStart().split(/\s+/);
+			const commands = (await loadGroups()).flatMap((group) => group.commands);
 			return [[...(await complete(words, commands, nameSource(context)))], words.at(-1) ?? ""];
 		},
 	});
@@ -63,7 +63,7 @@ export async function runShell(context: CliContext): Promise<number> {
 export async function runLine(context: CliContext, line: string, before = 0): Promise<number> {
 	try {
 		let status = before;
-		for (const prepared of splitCommands(line).map(prepare)) {
+		for (const prepared of await Promise.all(splitCommands(line).map(prepare))) {
 			status = await runPrepared(context, prepared);
 			if (context.ended) break;
 		}
