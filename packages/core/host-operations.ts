@@ -52,6 +52,13 @@ export interface HostOperations {
 	cpuMap(): Async<{ present: number; online: readonly number[] }>;
 	/** Free pages of each size (KiB) in each cell. */
 	freePages(pages: readonly number[], startCell: number, cells: number, flags: number): Async<readonly bigint[]>;
+	/** Sets pools of huge pages (KiB a page) of one cell after another, or adds to them; how many pools were set. VIR_NODE_ALLOC_PAGES_SET 1. */
+	allocatePages(
+		pools: readonly { readonly sizeKib: number; readonly count: bigint }[],
+		startCell: number,
+		cells: number,
+		flags: number,
+	): Promise<number>;
 	memoryParameters(flags: number): Async<readonly TypedParam[]>;
 	setMemoryParameters(params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 	/** Memory of host and guests, and at most `decisions` of what policies decided lately. virtkit's own: libvirt has no such call. */

@@ -9,6 +9,7 @@ import { readCpuStats } from "@virtkit/host/facts/cpu-stats";
 import { KSM_PARAMETERS, readKsmParameters, writeKsmParameters } from "@virtkit/host/facts/ksm";
 import { freeMemoryBytes, readCellsFreeMemory, readFreePages, readMemoryStats } from "@virtkit/host/facts/memory";
 import { readCpuMap, readNodeInfo } from "@virtkit/host/facts/node-info";
+import { allocatePages } from "@virtkit/host/facts/page-pools";
 import { readSmbios } from "@virtkit/host/facts/smbios";
 import { xmlElement } from "@virtkit/xml/node";
 import { writeXml } from "@virtkit/xml/write";
@@ -117,6 +118,7 @@ function machine(): Partial<HostOperations> {
 		cellsFreeMemory: (start, count) => readCellsFreeMemory(start, count),
 		cpuMap: () => readCpuMap(),
 		freePages: (pages, startCell, cells) => readFreePages(pages, startCell, cells),
+		allocatePages: (pools, startCell, cells, flags) => allocatePages(pools, startCell, cells, (flags & 1) === 0),
 		memoryParameters: () =>
 			readKsmParameters().map(({ name, type, value }) =>
 				type === "uint" ? param.uint(name, Number(value)) : param.ullong(name, value),
@@ -132,7 +134,7 @@ function ksmValues(params: readonly TypedParam[]): Record<string, number> {
 	const values: Record<string, number> = {};
 	for (const { field, value } of params) {
 		if (!KSM_PARAMETERS.some(({ name, writable }) => name === field && writable))
-			throw new VirtError("INVALID_ARG", `parameter '${field}' not supported`, { domain: "NONE" });
+			throw new VirtError("ARGUMENT_UNSUPPORTED", `parameter '${field}' not supported`, { domain: "NONE" });
 		values[field] = Number(value.value);
 	}
 	return values;

@@ -1,7 +1,7 @@
 // Overcommit on real guests: starts that the declared ratios refuse, balloons that the balancer moves, and the reports of both.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -142,4 +142,31 @@ test("a host in need has a running guest's balloon give, down to its floor, and 
 		await until("what is wanted", back, daemon);
 		await guest.destroy();
 	});
+});
+
+test("a guest's memory in a file has a folder of the daemon's own, which goes with the guest", async () => {
+	await using daemon = await startDaemon();
+	await using connection = await connect(daemon.uri);
+	const backed = "<memoryBacking><source type='file'/></memoryBacking>";
+	const xml = firmwareGuest("filed", 64).replace("<os>", `${backed}<os>`);
+	const guest = await connection.domains.create(xml, { paused: true });
+	assert.deepEqual(readdirSync(daemon.file("lib/qemu/ram/1-filed")), ["pc.ram"]);
+	await daemon.stop("SIGKILL");
+	await daemon.start();
+	await using again = await connect(daemon.uri);
+	await (await again.domains.get(guest.name)).destroy();
+	assert.deepEqual(readdirSync(daemon.file("lib/qemu/ram")), []);
+});
+
+test("pools of huge pages are answered for as libvirt does, and refused for what is none", async () => {
+	await using daemon = await startDaemon();
+	const ask = (call: string) =>
+		daemon.python(`
+try: print(${call})
+except libvirt.libvirtError as error: print(error.get_error_code(), error.get_error_message())`);
+	// The host's pools are everybody's: nothing is added to them here.
+	assert.equal((await ask("conn.allocPages({2048: 0}, 0, 1, 0)")).trim(), "1");
+	assert.match(await ask("conn.allocPages({4: 1}, 0, 1, 0)"), /^84 .*system pages pool can't be modified/);
+	assert.match(await ask("conn.allocPages({1234: 1}, 0, 1, 0)"), /^9 .*page size 1234 is not available on node 0/);
+	assert.match(await ask("conn.allocPages({2048: 1}, 70, 1, 0)"), /^1 .*start cell 70 out of range/);
 });

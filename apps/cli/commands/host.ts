@@ -213,7 +213,8 @@ const allocpages = declare({
 		exclusive(args, "all", "cellno");
 		const pageSizes = [Number(parseKib(args.pagesize, "pagesize"))];
 		const pageCounts = [BigInt(args.pagecount)];
-		const flags = args.add ? 1 : 0;
+		// VIR_NODE_ALLOC_PAGES_SET.
+		const flags = args.add ? 0 : 1;
 		const { rpc } = await context.connection;
 		for (const startCell of args.all ? await numaCells(context) : [args.cellno ?? -1])
 			await rpc.call("NODE_ALLOC_PAGES", { pageSizes, pageCounts, startCell, cellCount: 1, flags });

@@ -83,7 +83,8 @@ export interface PagePool {
 	readonly free: bigint;
 }
 
-function poolFolder(cell: number): string {
+/** Folder of the pools of huge pages of a cell, or of all together. */
+export function poolFolder(cell: number): string {
 	return cell === ALL_CELLS ? "sys/kernel/mm/hugepages" : `${NODES}/node${cell}/hugepages`;
 }
 

@@ -178,7 +178,7 @@ function fileProperties(
 	if (piece.path !== undefined) return { "mem-path": piece.path };
 	const path =
 		hugeKib === undefined
-			? join(settings.memoryBackingDir, shortName(def), piece.file)
+			? join(context.paths.memory ?? join(settings.memoryBackingDir, shortName(def)), piece.file)
 			: hugepagePath(context, hugeKib);
 	return { "mem-path": path, "discard-data": discard };
 }

@@ -42,6 +42,8 @@ export interface GuestPaths {
 	readonly monitor: string;
 	/** Folder of the guest's channel sockets. */
 	readonly channels: string;
+	/** Folder of files that back its memory; the one that the settings name where absent. */
+	readonly memory?: string;
 	readonly log: string;
 }
 

@@ -25,6 +25,7 @@ import { shutDownOrReboot } from "./fake-reboot.ts";
 import { logFileOf } from "./guest-log.ts";
 import { groupName } from "./launch.ts";
 import { settleLiveCpu } from "./live-cpu.ts";
+import { adoptMemoryFolders, memoryFolder } from "./memory-folders.ts";
 import { connectMonitor } from "./monitor.ts";
 import { adoptFiles } from "./ownership.ts";
 import { keepPorts } from "./ports.ts";
@@ -69,6 +70,7 @@ async function makeRun(
 			work: status.work,
 			monitor: join(status.work, "monitor.sock"),
 			channels: join(driver.paths.channels, `domain-${name}`),
+			memory: memoryFolder(driver, name),
 			log: logFileOf(driver, domain.name),
 		},
 		statusFile: join(driver.paths.status, `${domain.name}.xml`),
@@ -101,6 +103,7 @@ function takeResources(driver: Driver, domain: QemuDomain, run: Run, helpers: re
 	adoptStatusFile(run);
 	keepPorts(run);
 	adoptWorkFolders(run);
+	adoptMemoryFolders(driver, run);
 	adoptFiles(driver, run);
 	run.resources.defer("the monitor's socket", () => {
 		try {

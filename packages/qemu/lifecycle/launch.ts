@@ -4,6 +4,8 @@ import { closeSync } from "node:fs";
 import { type ListeningSocket, listenOnUnixSocket } from "@virtkit/host/listening-socket";
 import { setResourceLimit } from "@virtkit/host/native";
 import { type BeforeExec, spawnDetached } from "@virtkit/host/spawn";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import { UNLIMITED_KIB } from "@virtkit/model/domain/memory";
 import type { CommandLine } from "../command-line/command-line.ts";
 import { MONITOR } from "../command-line/monitor.ts";
 import { logConsole } from "../console/console-log.ts";
@@ -13,6 +15,7 @@ import type { Driver } from "../driver-context.ts";
 import { buildRunCommand } from "./command.ts";
 import { ownProcess } from "./end.ts";
 import { logStart, openGuestLog } from "./guest-log.ts";
+import { makeMemoryFolders } from "./memory-folders.ts";
 
 export interface LaunchInputs {
 	readonly context: DefineContext;
@@ -34,6 +37,7 @@ export async function launch(driver: Driver, run: Run, inputs: LaunchInputs): Pr
 		});
 		inputs.extend?.(command);
 		using _consoleLog = logConsole(driver, run, run.live.def.name, command);
+		makeMemoryFolders(driver, run, command);
 		logStart(log, run, command);
 		await spawn(driver, run, command, log);
 		socket.close();
@@ -52,8 +56,11 @@ function listenForMonitor({ runAs }: Driver, run: Run): ListeningSocket {
 async function spawn(driver: Driver, run: Run, command: CommandLine, log: number): Promise<void> {
 	const { runAs } = driver;
 	const [path = "", ...args] = command.argv;
-	const beforeExec: BeforeExec | undefined =
-		runAs && runAs.supplementaryGroups.length > 0 ? { supplementaryGroups: runAs.supplementaryGroups } : undefined;
+	const memlock = memlockLimit(run.live.def);
+	const beforeExec: BeforeExec = {
+		...(runAs && runAs.supplementaryGroups.length > 0 ? { supplementaryGroups: runAs.supplementaryGroups } : {}),
+		...(memlock === undefined ? {} : { limits: { memlock } }),
+	};
 	const child = await spawnDetached({
 		path,
 		args,
@@ -63,11 +70,26 @@ async function spawn(driver: Driver, run: Run, command: CommandLine, log: number
 		stderr: log,
 		inherit: command.passed.map(({ fd }) => fd),
 		...(runAs ? { uid: runAs.uid, gid: runAs.gid } : {}),
-		...(beforeExec ? { beforeExec } : {}),
+		...(Object.keys(beforeExec).length > 0 ? { beforeExec } : {}),
 	});
 	run.process = child.identity;
 	ownProcess(run);
 	setLimits(driver, child.identity.pid);
+}
+
+/** What a guest with its memory locked adds for PCI devices of the host: room for their registers, KiB. */
+const REGISTERS_KIB = 1024 * 1024;
+
+/** Bytes that the guest may lock, where it has to (qemuDomainGetMemLockLimitBytes). */
+function memlockLimit(def: DomainDef): number | "unlimited" | undefined {
+	const assigned = def.devices.hostdevs.filter(({ type }) => type === "pci" || type === "mdev").length;
+	const locked = def.memoryBacking?.locked === true;
+	if (!locked && assigned === 0) return undefined;
+	const limit = def.memtune?.hard_limit;
+	if (limit !== undefined && limit < UNLIMITED_KIB) return limit * 1024;
+	if (locked) return "unlimited";
+	const times = def.devices.iommu ? assigned : 1;
+	return (times * (def.memory?.size ?? 0) + REGISTERS_KIB) * 1024;
 }
 
 function setLimits({ settings: { maxFiles, maxProcesses } }: Driver, pid: number): void {

@@ -25,6 +25,7 @@ import { guestOutputError, logFileOf } from "./guest-log.ts";
 import { openInterfaces } from "./host-interfaces.ts";
 import { enterGroup, launch } from "./launch.ts";
 import { settleLiveCpu } from "./live-cpu.ts";
+import { memoryFolder } from "./memory-folders.ts";
 import { connectMonitor } from "./monitor.ts";
 import { makeNvram } from "./nvram.ts";
 import { giveFiles } from "./ownership.ts";
@@ -87,6 +88,7 @@ function beginRun(driver: Driver, domain: QemuDomain, def: DomainDef): Run {
 			work,
 			monitor: join(work, "monitor.sock"),
 			channels: join(paths.channels, `domain-${name}`),
+			memory: memoryFolder(driver, name),
 			log: logFileOf(driver, domain.name),
 		},
 		statusFile: join(paths.status, `${domain.name}.xml`),

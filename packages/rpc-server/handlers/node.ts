@@ -1,10 +1,14 @@
 // The host: processors, memory, NUMA cells.
 
 import type { Hypervisor } from "@virtkit/core/hypervisor";
+import { checkFlags } from "@virtkit/core/invoke";
 import { encodeCpuMap } from "@virtkit/protocol/cpu-map";
 import type { Handlers } from "../handler.ts";
 import { hostOperation } from "./connect.ts";
 import { after, coreContext, countedParameters } from "./domain-call.ts";
+
+/** VIR_NODE_ALLOC_PAGES_SET: the counts are those wanted in all. */
+const ALLOC_PAGES_SET = 1;
 
 /** Fields for a caller with room for `room` of them: none but their number where it only asked for that. */
 function counted<T>(params: readonly T[], room: number): { params: T[]; nparams: number } {
@@ -36,6 +40,12 @@ export function nodeHandlers(hypervisor: Hypervisor): Handlers {
 				hostOperation(hypervisor, "freePages", "virNodeGetFreePages")(pages, startCell, cellCount, flags),
 				(counts) => ({ counts: [...counts] }),
 			),
+		NODE_ALLOC_PAGES: (_, { pageSizes, pageCounts, startCell, cellCount, flags }) => {
+			checkFlags("qemuNodeAllocPages", flags, ALLOC_PAGES_SET);
+			const pools = pageSizes.map((sizeKib, index) => ({ sizeKib, count: pageCounts[index] ?? 0n }));
+			const allocate = hostOperation(hypervisor, "allocatePages", "virNodeAllocPages");
+			return after(allocate(pools, startCell, cellCount, flags), (ret) => ({ ret }));
+		},
 		NODE_GET_CPU_MAP: (_, { needMap, needOnline }) =>
 			after(hostOperation(hypervisor, "cpuMap", "virNodeGetCPUMap")(), ({ present, online }) => ({
 				cpumap: needMap ? encodeCpuMap(online, Math.ceil(present / 8)) : Buffer.alloc(0),

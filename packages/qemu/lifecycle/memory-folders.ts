@@ -1,0 +1,54 @@
+// Folders of files that back a guest's memory: on disk, and in the file systems of huge pages. QEMU does not make them.
+
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { systemError } from "@virtkit/host/system-error";
+import type { CommandLine } from "../command-line/command-line.ts";
+import { shortName } from "../command-line/memory-backend.ts";
+import type { Run } from "../domain/run.ts";
+import type { Driver } from "../driver-context.ts";
+import { DEFAULT_SETTINGS } from "../settings-file.ts";
+import { giveTo } from "./work-folder.ts";
+
+/**
+ * Where memory files of a run lie: where the settings say, else below the driver's own folders.
+ *
+ * libvirt's default is one folder for the whole host, where two daemons with a guest of the same number and name would have
+ * both guests share one memory.
+ */
+export function memoryFolder({ settings, paths }: Driver, name: string): string {
+	const isDeclared = settings.memoryBackingDir !== DEFAULT_SETTINGS.memoryBackingDir;
+	return join(isDeclared ? settings.memoryBackingDir : join(paths.lib, "ram"), name);
+}
+
+/** All folders that may be made for the run's memory. */
+function possibleFolders({ host }: Driver, run: Run): string[] {
+	const name = shortName(run.live.def);
+	const own = run.paths.memory === undefined ? [] : [run.paths.memory];
+	return [...own, ...host.hugepages.map(({ mount }) => join(mount, "libvirt/qemu", name))];
+}
+
+/** Makes those folders that the command line has memory files in. */
+export function makeMemoryFolders(driver: Driver, run: Run, command: CommandLine): void {
+	const folders = possibleFolders(driver, run).filter((folder) =>
+		command.options.some(({ value }) => value?.includes(`"mem-path":${JSON.stringify(folder).slice(0, -1)}`)),
+	);
+	if (folders.length === 0) return;
+	adoptMemoryFolders(driver, run);
+	for (const folder of folders) {
+		try {
+			rmSync(folder, { recursive: true, force: true });
+			mkdirSync(folder, { recursive: true });
+			giveTo(driver, folder);
+		} catch (error) {
+			throw systemError(`cannot make the folder '${folder}' for the guest's memory`, error);
+		}
+	}
+}
+
+/** Takes over the folders that a former daemon made. */
+export function adoptMemoryFolders(driver: Driver, run: Run): void {
+	run.resources.defer("the folders of the guest's memory", () => {
+		for (const folder of possibleFolders(driver, run)) rmSync(folder, { recursive: true, force: true });
+	});
+}
