@@ -129,6 +129,16 @@ export function systemErrorText(failure: unknown): string {
 	return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** Runs `action`; a complaint of the command's own stands above `message`, as in virsh, the daemon's below it. */
+export async function orFailOfOwn<T>(message: string, action: () => T | Promise<T>): Promise<T> {
+	try {
+		return await action();
+	} catch (cause) {
+		if (cause instanceof CommandError) throw new CommandError(`${cause.message}\nerror: ${message}`);
+		throw new CommandError(message, { cause });
+	}
+}
+
 /** Runs `action`; when it fails, tells `message` above the reason, as virsh does. */
 export async function orFail<T>(message: string, action: Promise<T>): Promise<T> {
 	try {

@@ -65,6 +65,9 @@ const OPTION_DIFFERENCES: Readonly<Record<string, string>> = {
 	dumpxml: "no XPath: --xpath, --wrap",
 	"managedsave-dumpxml": "--xpath, --wrap",
 	"save-image-dumpxml": "--xpath, --wrap",
+	"backup-dumpxml": "--xpath, --wrap",
+	"checkpoint-dumpxml": "--xpath, --wrap",
+	"snapshot-dumpxml": "--xpath, --wrap",
 	undefine: "storage volumes are not handled: --storage and its sisters",
 };
 
@@ -317,6 +320,76 @@ test("what starts, stops, saves and changes domains is refused alike", () =>
 	`,
 		/"id": "[^"]*"/g,
 	));
+
+test("devices, limits, guest agent, block jobs and snapshots are asked for and refused alike", () =>
+	same(`
+		attach-device g /nothing
+		attach-device idle /nothing --persistent --current
+		detach-device g /nothing
+		update-device g /nothing --live --current
+		detach-device-alias idle nope
+		attach-disk g /x vdb --mode foo
+		attach-disk g /x vdb --sourcetype foo
+		attach-disk g /x vdb --sourcetype network
+		attach-disk g /x vdb --address foo
+		attach-disk g /x vdb --address usb:1.1
+		attach-disk g /x vdb --source-host-name a
+		detach-disk g nope
+		change-media g nope --eject
+		change-media g sda --eject
+		change-media g sda
+		change-media g sda /x --eject --insert
+		attach-interface g foo x
+		attach-interface g user x
+		attach-interface g vhostuser x
+		attach-interface g bridge x --inbound 1,2,3,4,5
+		attach-interface g bridge x --inbound a
+		attach-interface g bridge x --outbound 0,1
+		detach-interface g bridge
+		detach-interface g user --mac 00:00:00:00:00:00
+		domif-setlink g nope up
+		domif-setlink g 52:54:00:00:00:01 sideways
+		domif-getlink g 52:54:00:00:00:01
+		domif-getlink idle nope
+		memtune g --hard-limit foo
+		numatune g --mode foo
+		blkiotune g --weight -3
+		blkdeviotune g vda --total-bytes-sec foo
+		domiftune g 52:54:00:00:00:01 --outbound 0,1
+		guestvcpus g --cpulist 1
+		guestvcpus g --enable
+		setvcpu g 1
+		setvcpu g 1 --enable --disable
+		set-user-sshkeys g root
+		set-user-sshkeys g root --reset --remove
+		domtime g --now --sync
+		domifaddr g --source foo
+		set-lifecycle-action g foo destroy
+		set-lifecycle-action g reboot foo
+		send-process-signal g 1 foo
+		dompmsuspend g foo
+		domdirtyrate-calc g --mode foo
+		domblkthreshold g vda foo
+		blockcommit g vda --verbose
+		blockcommit g vda --pivot --keep-overlay
+		blockpull g vda --verbose
+		blockcopy g vda
+		blockcopy g vda /x --async
+		blockjob g vda --info --abort
+		blockresize g vda foo
+		snapshot-create-as g --diskspec vda,foo=1
+		snapshot-create-as g --memspec foo=1
+		snapshot-create-as g --diskspec vda,stype=foo
+		snapshot-list g --tree --name
+		snapshot-list g --tree --leaves
+		snapshot-list g --descendants
+		snapshot-info g
+		snapshot-info g --current --snapshotname a
+		snapshot-parent g
+		checkpoint-list g --descendants
+		checkpoint-info g
+		checkpoint-create-as g --diskspec vda,foo=1
+	`));
 
 test("help is a command's page wherever it is asked for", async () => {
 	const pages = await Promise.all(

@@ -3,7 +3,7 @@
 import type { Domain } from "@virtkit/client/sdk/domain";
 import { childNamed, type XmlElement, xmlElement } from "@virtkit/xml/node";
 import { writeXml } from "@virtkit/xml/write";
-import { CommandError, orFail } from "../context.ts";
+import { CommandError, orFail, orFailOfOwn } from "../context.ts";
 import { type Arguments, flag, needed, optional, optionalNumber, optionalSize } from "../grammar/command.ts";
 import { parseKib } from "../output/size.ts";
 import { attachOrDetach } from "./attach.ts";
@@ -155,16 +155,6 @@ const detachInterface = declare({
 	},
 });
 
-/** A complaint of the command's own stands above the general one, as in virsh; the daemon's below it. */
-async function orFailOfOwn(message: string, action: () => Promise<void>): Promise<void> {
-	try {
-		await action();
-	} catch (cause) {
-		if (cause instanceof CommandError) throw new CommandError(`${cause.message}\nerror: ${message}`);
-		throw new CommandError(message, { cause });
-	}
-}
-
 /** The interface of that MAC address or host's name. Throws in virsh's words. */
 async function interfaceOf(domain: Domain, named: string, inactive: boolean): Promise<XmlElement> {
 	const all = devicesOf(await definitionOf(domain, { inactive }), "interface");
@@ -225,7 +215,7 @@ const getLink = declare({
 				],
 				0,
 			);
-		else context.print(`${args.interface} ${state}`);
+		else context.terminal.out(`${args.interface} ${state}`);
 	},
 });
 

@@ -2,7 +2,7 @@
 
 import type { Domain } from "@virtkit/client/sdk/domain";
 import type { TypedParameter } from "@virtkit/protocol/types/typed-parameter";
-import { type CliContext, CommandError, orFail } from "../context.ts";
+import { type CliContext, CommandError, orFail, orFailOfOwn } from "../context.ts";
 import { needed, optional, optionalNumber, optionalSize } from "../grammar/command.ts";
 import { parseBytes, parseKib } from "../output/size.ts";
 import { formatValue, PARAMETER_TYPE, text, ullong } from "../output/typed-parameter.ts";
@@ -169,7 +169,7 @@ export function parseRate(spelled: string): Rate {
 	if (fields.length > 4) throw new CommandError(`Rate string '${spelled}' has too many fields`);
 	const field = (index: number, name: string): number => {
 		const value = fields[index] ?? "";
-		if (!/^\d*$/.test(value)) throw new CommandError(`malformed ${name} field`);
+		if (!/^\d*$/.test(value)) throw new CommandError(`field '${name}' is malformed`);
 		return Number(value);
 	};
 	return { average: field(0, "average"), peak: field(1, "peak"), burst: field(2, "burst"), floor: field(3, "floor") };
@@ -273,10 +273,7 @@ const blkdeviotune = declare({
 		const flags = affectFlags(args);
 		const domain = await context.domain(args.domain);
 		const disk = args.device;
-		const given = await orFail(
-			"Unable to parse integer parameter",
-			Promise.resolve().then(() => throttleParameters(args)),
-		);
+		const given = await orFailOfOwn("Unable to parse integer parameter", () => throttleParameters(args));
 		await tune(context, given, {
 			what: "block I/O throttle parameters",
 			setWhat: "Unable to change block I/O throttle",

@@ -96,6 +96,28 @@ export const MODULES: readonly CommandModule[] = [
 		load: async () => (await import("./devices.ts")).deviceCommands,
 	},
 	{
+		group: "domain",
+		names: "blockcommit blockpull blockcopy blockjob blockresize",
+		load: async () => (await import("./block.ts")).blockCommands,
+	},
+	{
+		group: "backup",
+		names: "backup-begin backup-dumpxml",
+		load: async () => (await import("./block.ts")).backupCommands,
+	},
+	{
+		group: "snapshot",
+		names:
+			"snapshot-create snapshot-create-as snapshot-current snapshot-delete snapshot-dumpxml snapshot-edit snapshot-info snapshot-list snapshot-parent snapshot-revert",
+		load: async () => (await import("./snapshots.ts")).snapshotCommands,
+	},
+	{
+		group: "checkpoint",
+		names:
+			"checkpoint-create checkpoint-create-as checkpoint-delete checkpoint-dumpxml checkpoint-edit checkpoint-info checkpoint-list checkpoint-parent",
+		load: async () => (await import("./checkpoints.ts")).checkpointCommands,
+	},
+	{
 		group: "events",
 		names: "event qemu-monitor-event",
 		load: async () => (await import("./events.ts")).eventCommands,

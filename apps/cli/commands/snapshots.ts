@@ -1,0 +1,424 @@
+// Commands for snapshots of domains.
+
+import type { Domain } from "@virtkit/client/sdk/domain";
+import type { RetOf } from "@virtkit/protocol/procedure-types";
+import { childNamed, textOf, type XmlElement } from "@virtkit/xml/node";
+import { parseXml } from "@virtkit/xml/parse";
+import { writeXml } from "@virtkit/xml/write";
+import { type CliContext, CommandError, orFail } from "../context.ts";
+import { flag, named, needed, optional, rest } from "../grammar/command.ts";
+import { formatLocalTime } from "../output/time.ts";
+import { formatTree } from "../output/tree.ts";
+import { editText } from "../shell/editor.ts";
+import { type CliCommand, declare, domainOption, exclusive } from "./declare.ts";
+import { readFile } from "./definition.ts";
+import { newDocument, snapshotDisk, snapshotMemory } from "./specs.ts";
+
+type Snapshot = RetOf<"DOMAIN_SNAPSHOT_LOOKUP_BY_NAME">["snap"];
+
+/** The sum of a table's bits whose options are given. */
+export function bitsOf<K extends string>(
+	table: Readonly<Record<K, number>>,
+	args: { readonly [N in NoInfer<K>]: unknown },
+): number {
+	let sum = 0;
+	for (const name in table) if (args[name]) sum |= table[name];
+	return sum;
+}
+
+const name = optional("the snapshot", { completes: "snapshot" });
+const current = flag("the current snapshot");
+
+/** The snapshot named, or the current one. Throws in virsh's words. */
+async function find(
+	context: CliContext,
+	domain: Domain,
+	spelled: string | undefined,
+	useCurrent: boolean,
+	option = "snapshotname",
+): Promise<Snapshot> {
+	const { rpc } = await context.connection;
+	if (spelled !== undefined && useCurrent) throw new CommandError(`--${option} and --current are mutually exclusive`);
+	if (spelled === undefined && !useCurrent) throw new CommandError(`--${option} or --current is required`);
+	const { ref: dom } = domain;
+	const found =
+		spelled === undefined
+			? await rpc.call("DOMAIN_SNAPSHOT_CURRENT", { dom, flags: 0 })
+			: await rpc.call("DOMAIN_SNAPSHOT_LOOKUP_BY_NAME", { dom, name: spelled, flags: 0 });
+	return found.snap;
+}
+
+async function xmlOf(context: CliContext, snap: Snapshot, flags = 0): Promise<string> {
+	const { rpc } = await context.connection;
+	return (await rpc.call("DOMAIN_SNAPSHOT_GET_XML_DESC", { snap, flags })).xml;
+}
+
+const childText = (element: XmlElement | undefined, tag: string): string | undefined => {
+	const child = element && childNamed(element, tag);
+	return child && textOf(child);
+};
+const parentOf = (document: XmlElement): string | undefined => childText(childNamed(document, "parent"), "name");
+
+/** virDomainSnapshotCreateFlags */
+const CREATE = {
+	"no-metadata": 4,
+	halt: 8,
+	"disk-only": 16,
+	"reuse-external": 32,
+	quiesce: 64,
+	atomic: 128,
+	live: 256,
+	validate: 512,
+} as const;
+const [REDEFINE, MAKE_CURRENT, DISK_ONLY] = [1, 2, 16];
+
+const createOptions = {
+	"no-metadata": flag("the daemon keeps nothing of it"),
+	halt: flag("stop the guest once it is made"),
+	"disk-only": flag("the disks alone, without memory"),
+	"reuse-external": flag("the files to write are there already"),
+	quiesce: flag("have the guest agent quiet its file systems"),
+	atomic: flag("all of it or nothing"),
+	live: flag("the guest runs on meanwhile"),
+	validate: flag("hold the description against its schema"),
+} as const;
+
+async function create(
+	context: CliContext,
+	domain: Domain,
+	xmlDesc: string,
+	flags: number,
+	from?: string,
+): Promise<void> {
+	const { snap } = await domain.call("DOMAIN_SNAPSHOT_CREATE_XML", { xmlDesc, flags });
+	context.sayInline(`Domain snapshot ${snap.name} created${from === undefined ? "" : ` from '${from}'`}`);
+}
+
+const snapshotCreate = declare({
+	name: "snapshot-create",
+	summary: "Create a snapshot from XML",
+	description: "Makes a snapshot that a file describes.",
+	options: {
+		domain: domainOption(),
+		xmlfile: optional("file with its description", { completes: "file" }),
+		redefine: flag("have the daemon know one that is there already"),
+		current: flag("with --redefine: it is the current one"),
+		...createOptions,
+	},
+	async run(context, args) {
+		const redefine = args.redefine ? REDEFINE | (args.current ? MAKE_CURRENT : 0) : 0;
+		const domain = await context.domain(args.domain);
+		const xml = args.xmlfile === undefined ? "<domainsnapshot/>" : readFile(args.xmlfile);
+		await create(context, domain, xml, redefine | bitsOf(CREATE, args), args.xmlfile);
+	},
+});
+
+const snapshotCreateAs = declare({
+	name: "snapshot-create-as",
+	summary: "Create a snapshot from a set of args",
+	description: "Makes a snapshot that the options describe.",
+	options: {
+		domain: domainOption(),
+		name: optional("its name"),
+		description: optional("what it is for"),
+		"print-xml": flag("print the description instead of making it"),
+		...createOptions,
+		memspec: named("the memory: [file=]name[,snapshot=type]"),
+		diskspec: rest("a disk: disk[,snapshot=type][,driver=type][,stype=type][,file=name]"),
+	},
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		const memory = args.memspec === undefined ? undefined : snapshotMemory(args.memspec);
+		const xml = writeXml(newDocument("domainsnapshot", args, memory, args.diskspec.map(snapshotDisk)));
+		if (args["print-xml"]) return context.print(xml);
+		await create(context, domain, xml, bitsOf(CREATE, args));
+	},
+});
+
+const snapshotEdit = declare({
+	name: "snapshot-edit",
+	summary: "edit XML for a snapshot",
+	description: "Opens an editor on a snapshot's description.",
+	options: {
+		domain: domainOption(),
+		snapshotname: name,
+		current: flag("the snapshot is, or becomes, the current one"),
+		rename: flag("its name may change"),
+		clone: flag("a new name is a new snapshot"),
+	},
+	async run(context, args) {
+		exclusive(args, "rename", "clone");
+		const domain = await context.domain(args.domain);
+		const { rpc } = await context.connection;
+		const snap = await find(context, domain, args.snapshotname, args.current && args.snapshotname === undefined);
+		const before = await xmlOf(context, snap, 1);
+		const after = await editText(before, `${snap.name}.xml`);
+		if (after === before) return context.say(`Snapshot ${snap.name} XML configuration not changed.`);
+		const disk = after.includes("<state>disk-snapshot</state>") ? DISK_ONLY : 0;
+		const flags = REDEFINE | (args.current ? MAKE_CURRENT : 0) | disk;
+		const defined = domain.call("DOMAIN_SNAPSHOT_CREATE_XML", { xmlDesc: after, flags });
+		const edited = (await orFail(`Failed to update ${snap.name}`, defined)).snap;
+		if (edited.name === snap.name) return context.say(`Snapshot ${snap.name} edited.`);
+		if (args.clone) return context.say(`Snapshot ${snap.name} cloned to ${edited.name}.`);
+		// What is not wanted is forgotten, not deleted.
+		await rpc.call("DOMAIN_SNAPSHOT_DELETE", { snap: args.rename ? snap : edited, flags: 2 });
+		if (!args.rename) throw new CommandError(`Must use --rename or --clone to change ${snap.name} to ${edited.name}`);
+		context.say(`Snapshot ${snap.name} edited.`);
+	},
+});
+
+const snapshotCurrent = declare({
+	name: "snapshot-current",
+	summary: "Get or set the current snapshot",
+	description: "Prints the description of a domain's current snapshot, or makes another the current one.",
+	options: {
+		domain: domainOption(),
+		name: flag("its name alone"),
+		"security-info": flag("include security sensitive information in XML dump"),
+		snapshotname: optional("the one that becomes the current", { completes: "snapshot" }),
+	},
+	async run(context, args) {
+		exclusive(args, "name", "snapshotname");
+		const domain = await context.domain(args.domain);
+		if (args.snapshotname !== undefined) {
+			const xmlDesc = await xmlOf(context, await find(context, domain, args.snapshotname, false), 1);
+			const disk = xmlDesc.includes("<state>disk-snapshot</state>") ? DISK_ONLY : 0;
+			await domain.call("DOMAIN_SNAPSHOT_CREATE_XML", { xmlDesc, flags: REDEFINE | MAKE_CURRENT | disk });
+			return context.sayInline(`Snapshot ${args.snapshotname} set as current`);
+		}
+		const { result } = await domain.call("DOMAIN_HAS_CURRENT_SNAPSHOT", { flags: 0 });
+		if (!result) throw new CommandError(`domain '${args.domain}' has no current snapshot`);
+		const snap = await find(context, domain, undefined, true);
+		context.terminal.out(args.name ? snap.name : await xmlOf(context, snap, args["security-info"] ? 1 : 0));
+	},
+});
+
+const snapshotInfo = declare({
+	name: "snapshot-info",
+	summary: "snapshot information",
+	description: "Tells of a snapshot: its state, where it is, its parent and children.",
+	options: { domain: domainOption(), snapshotname: name, current },
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		const snap = await find(context, domain, args.snapshotname, args.current);
+		const { rpc } = await context.connection;
+		const count = async (flags: number): Promise<string> =>
+			String((await rpc.call("DOMAIN_SNAPSHOT_NUM_CHILDREN", { snap, flags })).num);
+		const document = parseXml(await xmlOf(context, snap));
+		const isCurrent = await rpc.call("DOMAIN_SNAPSHOT_IS_CURRENT", { snap, flags: 0 }).catch(() => undefined);
+		const metadata = await rpc.call("DOMAIN_SNAPSHOT_HAS_METADATA", { snap, flags: 0 });
+		context.facts(
+			[
+				["Name", snap.name],
+				["Domain", domain.name],
+				["Current", isCurrent?.current ? "yes" : "no"],
+				["State", childText(document, "state") ?? ""],
+				["Location", isExternal(document) ? "external" : "internal"],
+				["Parent", parentOf(document) ?? "-"],
+				["Children", await count(0)],
+				["Descendants", await count(1)],
+				["Metadata", metadata.metadata ? "yes" : "no"],
+			],
+			16,
+		);
+	},
+});
+
+/** Whether memory or a disk of it is in a file of its own. */
+function isExternal(document: XmlElement): boolean {
+	const memory = childNamed(document, "memory");
+	if (!memory) return childText(document, "state") === "disk-snapshot";
+	const disks = childNamed(document, "disks")?.children ?? [];
+	return [memory, ...disks].some((one) => typeof one !== "string" && one.attributes.snapshot === "external");
+}
+
+/** virDomainSnapshotListFlags that a tree cannot be filtered by, and those that it can. */
+const FILTERS = {
+	leaves: 4,
+	"no-leaves": 8,
+	inactive: 32,
+	active: 64,
+	"disk-only": 128,
+	internal: 256,
+	external: 512,
+} as const;
+const MORE_FILTERS = { topological: 1024, roots: 1, metadata: 2, "no-metadata": 16, descendants: 1 } as const;
+
+const snapshotList = declare({
+	name: "snapshot-list",
+	summary: "List snapshots for a domain",
+	description: "Lists the snapshots of a domain.",
+	options: {
+		domain: domainOption(),
+		parent: flag("with the parent of each"),
+		roots: flag("those without a parent"),
+		leaves: flag("those without children"),
+		"no-leaves": flag("those with children"),
+		metadata: flag("those that keep the domain from being undefined"),
+		"no-metadata": flag("those that the daemon keeps nothing of"),
+		inactive: flag("those taken while the domain did not run"),
+		active: flag("those with memory"),
+		"disk-only": flag("those of disks alone"),
+		internal: flag("those inside the images"),
+		external: flag("those in files of their own"),
+		tree: flag("as a tree"),
+		from: optional("those below this one", { completes: "snapshot" }),
+		current: flag("those below the current one"),
+		descendants: flag("with --from: the children's children too"),
+		name: flag("names alone"),
+		topological: flag("parents before their children"),
+	},
+	async run(context, args) {
+		checkListing(args, Object.keys(FILTERS));
+		exclusive(args, "roots", "current");
+		const below = args.from !== undefined || args.current;
+		if (args.descendants && !below) throw new CommandError("--descendants requires either --from or --current");
+		const domain = await context.domain(args.domain);
+		const flags = bitsOf(FILTERS, args) | bitsOf(MORE_FILTERS, args) | (args.tree && below ? 1 : 0);
+		const start = below ? await find(context, domain, args.from, args.current, "from") : undefined;
+		const snapshots = await list(context, domain, start, flags);
+		if (args.name && !context.options.json) return printNames(context, snapshots);
+		const documents = await Promise.all(
+			snapshots.map(async (snap) => ({ snap, document: parseXml(await xmlOf(context, snap)) })),
+		);
+		if (args.tree)
+			return context.terminal.out(
+				formatTree(documents.map(({ snap, document }) => ({ name: snap.name, parent: parentOf(document) }))),
+			);
+		const rows = documents.map(({ snap, document }) => [
+			snap.name,
+			formatLocalTime(Number(childText(document, "creationTime") ?? 0)),
+			childText(document, "state") ?? "",
+			...(args.parent ? [parentOf(document) ?? ""] : []),
+		]);
+		context.table(["Name", "Creation Time", "State", ...(args.parent ? ["Parent"] : [])], rows);
+	},
+});
+
+/** What a listing cannot be at once. Throws in virsh's words; `filters` are those that no tree can have. */
+export function checkListing<
+	T extends Readonly<Record<"tree" | "name" | "parent" | "roots" | "from", boolean | string | undefined>>,
+>(args: T, filters: readonly string[]): void {
+	exclusive(args, "tree", "name");
+	exclusive(args, "parent", "roots");
+	exclusive(args, "parent", "tree");
+	exclusive(args, "roots", "tree");
+	exclusive(args, "roots", "from");
+	const given: Readonly<Record<string, unknown>> = args;
+	const filter = filters.find((one) => args.tree && given[one] === true);
+	if (filter !== undefined) throw new CommandError(`--${filter} and --tree are mutually exclusive`);
+}
+
+/** Names, one a line. */
+export function printNames(context: CliContext, named: readonly { readonly name: string }[]): void {
+	for (const { name } of named) context.print(name);
+}
+
+/** All snapshots, or those below one; by name unless they come in order. */
+async function list(
+	context: CliContext,
+	domain: Domain,
+	start: Snapshot | undefined,
+	flags: number,
+): Promise<Snapshot[]> {
+	const { rpc } = await context.connection;
+	const { snapshots } = start
+		? await rpc.call("DOMAIN_SNAPSHOT_LIST_ALL_CHILDREN", { snapshot: start, needResults: 1, flags })
+		: await domain.call("DOMAIN_LIST_ALL_SNAPSHOTS", { needResults: 1, flags });
+	if (flags & MORE_FILTERS.topological) return snapshots;
+	return snapshots.sort((one, other) => (one.name.toLowerCase() < other.name.toLowerCase() ? -1 : 1));
+}
+
+const snapshotDumpxml = declare({
+	name: "snapshot-dumpxml",
+	summary: "Dump XML for a domain snapshot",
+	description: "Prints a snapshot's description.",
+	options: {
+		domain: domainOption(),
+		snapshotname: needed("the snapshot", { completes: "snapshot" }),
+		"security-info": flag("include security sensitive information in XML dump"),
+	},
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		const snap = await find(context, domain, args.snapshotname, false);
+		context.terminal.out(await xmlOf(context, snap, args["security-info"] ? 1 : 0));
+	},
+});
+
+const snapshotParent = declare({
+	name: "snapshot-parent",
+	summary: "Get the name of the parent of a snapshot",
+	description: "Prints the name of a snapshot's parent.",
+	options: { domain: domainOption(), snapshotname: name, current },
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		const snap = await find(context, domain, args.snapshotname, args.current);
+		const parent = parentOf(parseXml(await xmlOf(context, snap)));
+		if (parent === undefined) throw new CommandError(`snapshot '${snap.name}' has no parent`);
+		context.terminal.out(parent);
+	},
+});
+
+/** virDomainSnapshotRevertFlags */
+const REVERT = { running: 1, paused: 2, force: 4, "reset-nvram": 8 } as const;
+
+const snapshotRevert = declare({
+	name: "snapshot-revert",
+	summary: "Revert a domain to a snapshot",
+	description: "Brings a domain back to what it was.",
+	options: {
+		domain: domainOption(),
+		snapshotname: name,
+		current,
+		running: flag("the guest runs afterwards"),
+		paused: flag("the guest is paused afterwards"),
+		force: flag("though what it is now may be lost"),
+		"reset-nvram": flag("re-initialize NVRAM from its pristine template"),
+	},
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		const snap = await find(context, domain, args.snapshotname, args.current);
+		const { rpc } = await context.connection;
+		const revert = rpc.call("DOMAIN_REVERT_TO_SNAPSHOT", { snap, flags: bitsOf(REVERT, args) });
+		await orFail(`Failed to revert snapshot ${snap.name}`, revert);
+		context.say(`Domain snapshot ${snap.name} reverted`);
+	},
+});
+
+/** virDomainSnapshotDeleteFlags, and those of checkpoints, which are the same. */
+export const DELETE = { children: 1, metadata: 2, "children-only": 4 } as const;
+
+const snapshotDelete = declare({
+	name: "snapshot-delete",
+	summary: "Delete a domain snapshot",
+	description: "Deletes a snapshot: what it holds becomes part of what is below it.",
+	options: {
+		domain: domainOption(),
+		snapshotname: name,
+		current,
+		children: flag("and all below it"),
+		"children-only": flag("all below it, but not itself"),
+		metadata: flag("what the daemon keeps of it alone"),
+	},
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		const snap = await find(context, domain, args.snapshotname, args.current);
+		const { rpc } = await context.connection;
+		const done = rpc.call("DOMAIN_SNAPSHOT_DELETE", { snap, flags: bitsOf(DELETE, args) });
+		await orFail(`Failed to delete snapshot ${snap.name}`, done);
+		context.say(`Domain snapshot ${snap.name} ${args["children-only"] ? "children " : ""}deleted`);
+	},
+});
+
+export const snapshotCommands: readonly CliCommand[] = [
+	snapshotCreate,
+	snapshotCreateAs,
+	snapshotCurrent,
+	snapshotDelete,
+	snapshotDumpxml,
+	snapshotEdit,
+	snapshotInfo,
+	snapshotList,
+	snapshotParent,
+	snapshotRevert,
+];
