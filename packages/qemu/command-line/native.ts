@@ -40,13 +40,18 @@ function asHostDevice({ pci, managed, hostDriver, teaming, rom }: InterfaceDef):
 
 /** The shell text that would start `def`, which must be complete; `def` is prepared in place. Throws VirtError as a start would. */
 export function domainToNative(def: DomainDef, host: DriverHost): string {
-	exportInterfaces(def);
-	return formatShell(dryCommand(def, host));
+	return formatShell(nativeCommand(def, host));
 }
 
 /** The command line that would start `def`, as JSON with the origin of each option; otherwise as `domainToNative`. */
 export function explainDomain(def: DomainDef, host: DriverHost): string {
 	return formatExplanation(dryCommand(def, host));
+}
+
+/** The command line that would start `def`, which is prepared in place, with everything that a start would open made up. */
+export function nativeCommand(def: DomainDef, host: DriverHost): CommandLine {
+	exportInterfaces(def);
+	return dryCommand(def, host);
 }
 
 /** The command line with everything in it that a start would have to open made up. */

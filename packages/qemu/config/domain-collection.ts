@@ -3,11 +3,12 @@
 import { existsSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainCollection } from "@virtkit/core/domain-operations";
-import type { DomainDef } from "@virtkit/model/domain/domain";
+import { type DomainDef, formatDomain } from "@virtkit/model/domain/domain";
 import { domainToNative, explainDomain } from "../command-line/native.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
 import type { DriverHost } from "../driver-host.ts";
+import { nativeToDomain } from "../from-native/native-to-domain.ts";
 import { createDomain } from "../lifecycle/start-operations.ts";
 import { managedSaveFile } from "../save/managed-save.ts";
 import { saveImageOperations } from "../save/operations.ts";
@@ -31,15 +32,17 @@ export function domainCollection(driver: Driver): DomainCollection<QemuDomain> {
 		create: (xml, flags, context) => createDomain(driver, xml, flags, context),
 		...saveImageOperations(driver),
 		xmlToNative: (format, xml) => toNative(driver, format, xml),
-		xmlFromNative: () => unsupported("virConnectDomainXMLFromNative"),
+		xmlFromNative: (format, native) => fromNative(driver, format, native),
 		hasManagedSave: (domain) => existsSync(managedSaveFile(driver, domain.name)),
 		hasSnapshots: () => false,
 		hasCheckpoints: () => false,
 	};
 }
 
-function unsupported(api: string): never {
-	throw new VirtError("NO_SUPPORT", api);
+async function fromNative(driver: Driver, format: string, native: string): Promise<string> {
+	if (format !== "qemu-argv") throw new VirtError("INVALID_ARG", `unsupported config type ${format}`);
+	const def = await driver.host.withEmulators(() => nativeToDomain(native, driver.host));
+	return formatDomain(def, { inactive: true });
 }
 
 async function toNative(driver: Driver, format: string, xml: string): Promise<string> {
