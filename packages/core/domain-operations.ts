@@ -140,6 +140,12 @@ export interface DomainOperations<D extends DomainHandle> {
 	pinEmulator(domain: D, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
 	setSchedulerParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 
+	// Devices
+	attachDevice(domain: D, xml: string, flags: number, context: CallContext): Async<void>;
+	detachDevice(domain: D, xml: string, flags: number, context: CallContext): Async<void>;
+	detachDeviceAlias(domain: D, alias: string, flags: number, context: CallContext): Async<void>;
+	updateDevice(domain: D, xml: string, flags: number, context: CallContext): Async<void>;
+
 	// Saved state
 	save(
 		domain: D,

@@ -107,6 +107,11 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	pinEmulator: row("virDomainPinEmulator", AFFECT, ALWAYS, "modify", true, "write"),
 	setSchedulerParameters: row("virDomainSetSchedulerParametersFlags", AFFECT_PARAMS, ALWAYS, "modify", true, "write"),
 
+	attachDevice: row("virDomainAttachDeviceFlags", AFFECT, ALWAYS, "modify", true, "write"),
+	detachDevice: row("virDomainDetachDeviceFlags", AFFECT, ALWAYS, "modify", true, "write"),
+	detachDeviceAlias: row("virDomainDetachDeviceAlias", AFFECT, ALWAYS, "modify", true, "write"),
+	updateDevice: row("virDomainUpdateDeviceFlags", AFFECT | 4, ALWAYS, "modify", true, "write"),
+
 	save: row("virDomainSaveParams", SAVE_FLAGS, ACTIVE, { async: "save" }, true, "hibernate"),
 	managedSave: row("virDomainManagedSave", SAVE_FLAGS, ACTIVE, { async: "save" }, true, "hibernate"),
 	hasManagedSave: fact("virDomainHasManagedSaveImage"),

@@ -20,6 +20,7 @@ import { Driver } from "./driver-context.ts";
 import { factOperations } from "./facts/fact-operations.ts";
 import { hostOperations } from "./host-operations.ts";
 import { HostView } from "./host-view.ts";
+import { hotplugOperations } from "./hotplug/operations.ts";
 import { adoptRuns } from "./lifecycle/adopt.ts";
 import { startWithHost } from "./lifecycle/autostart.ts";
 import { startOperations } from "./lifecycle/start-operations.ts";
@@ -113,6 +114,7 @@ function operationsOf(driver: Driver): Partial<DomainOperations<QemuDomain>> {
 		...consoleOperations,
 		...controlOperations(driver),
 		...monitorOperations,
+		...hotplugOperations(driver),
 		...agentOperations,
 	};
 }

@@ -74,7 +74,20 @@ export function formatCommand(
 	args: object | undefined,
 	id?: string,
 ): string {
-	return `${JSON.stringify({ [verb]: name, arguments: args, id })}\r\n`;
+	return `${formatJson({ [verb]: name, arguments: args, id })}\r\n`;
+}
+
+/** JSON has numbers of any length; JavaScript writes none beyond 2^53 by itself. */
+function formatJson(value: object): string {
+	try {
+		return JSON.stringify(value);
+	} catch {
+		const big: bigint[] = [];
+		const text = JSON.stringify(value, (_, member: unknown) =>
+			typeof member === "bigint" ? `\0${big.push(member) - 1}` : member,
+		);
+		return text.replace(/"\\u0000(\d+)"/g, (_, index) => String(big[Number(index)]));
+	}
 }
 
 function parseGreeting(qmp: Members): QmpGreeting {

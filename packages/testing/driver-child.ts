@@ -12,7 +12,22 @@ import { DEFAULT_SETTINGS } from "@virtkit/qemu/settings-file";
 /** A command: on the domain of that name, or with a document. */
 export interface DriverCommand {
 	readonly id: number;
-	readonly do: "define" | "create" | "start" | "destroy" | "undefine" | "suspend" | "resume" | "managedSave" | "list";
+	readonly do:
+		| "define"
+		| "create"
+		| "start"
+		| "destroy"
+		| "undefine"
+		| "suspend"
+		| "resume"
+		| "managedSave"
+		| "attachDevice"
+		| "detachDevice"
+		| "xml"
+		| "monitorCommand"
+		| "list";
+	/** The operation's own argument. */
+	readonly text?: string;
 	readonly name?: string;
 	readonly xml?: string;
 	readonly flags?: number;
@@ -56,12 +71,15 @@ const context: CallContext = {
 const describe = (domain: DomainHandle) => ({ name: domain.name, id: domain.id, state: domain.stateName });
 
 async function carryOut(command: DriverCommand): Promise<unknown> {
-	const { name = "", xml = "", flags = 0 } = command;
+	const { name = "", xml = "", flags = 0, text = "" } = command;
 	if (command.do === "list") return [...driver.domains.all()].map(describe);
 	if (command.do === "define") return describe(await driver.domains.define(xml, flags, context));
 	if (command.do === "create") return describe(await driver.domains.create(xml, flags, context));
 	const domain = driver.domains.byName(name);
 	if (!domain) throw new Error(`no domain '${name}'`);
+	if (command.do === "xml") return invoke(hypervisor, "xml", domain, flags, context);
+	if (command.do === "attachDevice" || command.do === "detachDevice" || command.do === "monitorCommand")
+		return invoke(hypervisor, command.do, domain, flags, context, text);
 	await invoke(hypervisor, command.do, domain, flags, context);
 	return describe(domain);
 }

@@ -21,6 +21,7 @@ import {
 	SHUTDOWN,
 	START,
 	UNDEFINE,
+	UPDATE_DEVICE,
 	VCPUS,
 	XML,
 } from "./flags.ts";
@@ -227,6 +228,28 @@ export class Domain {
 
 	setSchedulerParameters(params: readonly TypedParameter[], options: Affect = {}): Promise<void> {
 		return this.call("DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS", { params: [...params], flags: flagsOf(AFFECT, options) });
+	}
+
+	// Devices
+
+	/** Attaches the device that `xml` spells: to the running guest where there is one, else to the definition, unless told. */
+	attachDevice(xml: string, options: Affect = {}): Promise<void> {
+		return this.call("DOMAIN_ATTACH_DEVICE_FLAGS", { xml, flags: flagsOf(AFFECT, options) });
+	}
+
+	/** Detaches the device that `xml` describes. A guest that takes its time lets go later: an event tells. */
+	detachDevice(xml: string, options: Affect = {}): Promise<void> {
+		return this.call("DOMAIN_DETACH_DEVICE_FLAGS", { xml, flags: flagsOf(AFFECT, options) });
+	}
+
+	/** Detaches the device of that alias; only asks the guest to let go, an event tells when it has. */
+	detachDeviceAlias(alias: string, options: Affect = {}): Promise<void> {
+		return this.call("DOMAIN_DETACH_DEVICE_ALIAS", { alias, flags: flagsOf(AFFECT, options) });
+	}
+
+	/** Changes a device into what `xml` says: a drive's medium, an interface's link, a console's password. */
+	updateDevice(xml: string, options: FlagOptions<typeof UPDATE_DEVICE> = {}): Promise<void> {
+		return this.call("DOMAIN_UPDATE_DEVICE_FLAGS", { xml, flags: flagsOf(UPDATE_DEVICE, options) });
 	}
 
 	// Saved state

@@ -15,6 +15,8 @@ export function flagsOf<T extends FlagTable>(table: T, options: FlagOptions<T> =
 
 /** Where a change takes effect; neither is the current state (virDomainModificationImpact). */
 export const AFFECT = { live: 1, config: 2 } as const;
+/** virDomainDeviceModifyFlags. */
+export const UPDATE_DEVICE = { ...AFFECT, force: 4 } as const;
 
 export const LIST = {
 	active: 1 << 0,

@@ -13,6 +13,16 @@ export function orderDisks(disks: readonly DiskDef[]): DiskDef[] {
 	return ordered;
 }
 
+/** `disks`, which stand as they stand, with one more in its place. */
+export function insertDisk(disks: readonly DiskDef[], disk: DiskDef): DiskDef[] {
+	return disks.toSpliced(placeOfDisk(disks, disk), 0, disk);
+}
+
+/** `controllers`, which stand as they stand, with one more in its place. */
+export function insertController(controllers: readonly ControllerDef[], controller: ControllerDef): ControllerDef[] {
+	return controllers.toSpliced(placeOfController(controllers, controller), 0, controller);
+}
+
 function placeOfDisk(ordered: readonly DiskDef[], { target }: DiskDef): number {
 	let place: number | undefined;
 	for (const [position, { target: other }] of [...ordered.entries()].reverse()) {

@@ -41,6 +41,31 @@ export function assignPciAddresses(context: DefineContext): void {
 	for (const controller of pciControllers(context)) completePciController(controller, context);
 }
 
+/** The buses of a running guest and what of them is taken; undefined where it has none. */
+export function runningPciBuses(context: DefineContext): PciAddressSet | undefined {
+	const highest = Math.max(-1, ...pciControllers(context).map(({ index }) => index ?? 0));
+	return highest < 0 || !supportsPci(context.def, context.caps) ? undefined : createSet(context, highest + 1, false);
+}
+
+/** Gives a device that is to be plugged into the running guest a slot, or checks the one that it names. */
+export function placePlugged(
+	entry: DeviceEntry<DeviceInfo>,
+	device: DeviceInfo,
+	context: DefineContext,
+	set: PciAddressSet,
+): void {
+	const need = entry.pci?.(device, context);
+	if (!need || (device.address !== undefined && device.address.type !== "pci")) return;
+	const hotpluggable = { ...need, hotpluggable: true };
+	if (isWanted(device)) placeDevice(entry, device, hotpluggable, context, set);
+	else if (device.address?.type === "pci")
+		set.reserve(device.address, hotpluggable, entry.isolationGroup?.(device, context));
+	const { address } = device;
+	if (address?.type !== "pci" || entry.kind !== "controller") return;
+	const controller = device as ControllerDef;
+	if (controller.type === "pci") completePciController(controller, context);
+}
+
 interface Plan {
 	/** How many buses there are. */
 	readonly buses: number;

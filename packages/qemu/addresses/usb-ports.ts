@@ -160,6 +160,20 @@ export function assignUsbPorts(context: DefineContext): void {
 	}
 }
 
+/** Gives a USB device that is to be plugged into the running guest a port, or checks the one that it names. */
+export function plugIntoUsb(device: DeviceInfo, context: DefineContext): void {
+	const { def } = context;
+	const ports = new UsbPorts();
+	for (const controller of def.devices.controllers) if (controller.type === "usb") ports.addController(controller);
+	for (const hub of usbDevices(context, hubSteps()))
+		if (hub.address?.type === "usb" && hasPort(hub)) ports.addHub(hub.address);
+	for (const { address } of usbDevices(context, USB_STEPS))
+		if (address?.type === "usb" && address.port?.length) ports.reserve(address);
+	const { address } = device;
+	if (address?.type === "usb" && hasPort(device)) ports.reserve(address);
+	else if (address === undefined || address.type === "usb") device.address = ports.assign(address?.bus);
+}
+
 function addMissingHubs(context: DefineContext): void {
 	const { def } = context;
 	const hubs = [...usbDevices(context, hubSteps())].length;

@@ -26,6 +26,8 @@ export interface Option {
 	readonly name: string;
 	/** Absent for options that take none. */
 	readonly value?: string;
+	/** The value as the monitor's command of the same purpose takes it, where there is one. */
+	readonly json?: JsonObject;
 	readonly origin: Origin;
 }
 
@@ -65,18 +67,19 @@ export class CommandLine {
 		}
 	}
 
-	/** Appends `-name value`. */
-	add(name: string, value?: string): void {
+	/** Appends `-name value`; `json` is what the monitor takes for it, where the option itself has a syntax of its own. */
+	add(name: string, value?: string, json?: JsonObject): void {
 		this.options.push({
 			name,
 			...(value === undefined ? {} : { value }),
+			...(json === undefined ? {} : { json }),
 			origin: this.#origin,
 		});
 	}
 
 	/** Appends `-name {json}`; members that are undefined are left out. */
 	addJson(name: string, value: JsonObject): void {
-		this.add(name, formatJson(value));
+		this.add(name, formatJson(value), value);
 	}
 
 	/** Appends `-device {json}`, with the definition's overrides of it. */
@@ -85,15 +88,15 @@ export class CommandLine {
 		this.addJson("-device", this.adaptDevice(device));
 	}
 
-	/** Has the child inherit `fd` and returns its number there. */
-	passFd(fd: number): number {
+	/** Has the child inherit `fd` and returns what options call it: its number there. */
+	passFd(fd: number): number | string {
 		const number = FIRST_PASSED_FD + this.passed.length;
 		this.passed.push({ fd, number });
 		return number;
 	}
 
 	/** Puts inherited descriptor `number` into a set of its own (-add-fd) and returns the path by which QEMU opens it. */
-	addFdSet(number: number, opaque: string): string {
+	addFdSet(number: number | string, opaque: string): string {
 		const set = this.#fdSets++;
 		this.add("-add-fd", `set=${set},fd=${number},opaque=${opaque}`);
 		return `/dev/fdset/${set}`;

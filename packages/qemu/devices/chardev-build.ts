@@ -3,6 +3,7 @@
 import { VirtError } from "@virtkit/base/errors";
 import { type ChardevHolder, type ChardevSourceDef, endpointOf } from "@virtkit/model/domain/chardev";
 import { escapeCommas } from "../command-line/command-line.ts";
+import { chardevBackend } from "./chardev-backend.ts";
 import type { BuildContext } from "./entry.ts";
 import { addTlsCredentials } from "./tls.ts";
 
@@ -108,5 +109,6 @@ export function addChardev(
 			},
 			context,
 		);
-	command.add("-chardev", formatChardev(chardev, id, tls ? { ...options, tlsCredentials } : options));
+	const all = tls ? { ...options, tlsCredentials } : options;
+	command.add("-chardev", formatChardev(chardev, id, all), chardevBackend(chardev, id, all));
 }

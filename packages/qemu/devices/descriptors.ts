@@ -7,11 +7,11 @@ import type { BuildContext } from "./entry.ts";
 const NOT_OPENED = -1;
 
 /**
- * The numbers under which QEMU inherits the descriptors that were opened for `device`.
+ * What QEMU calls the descriptors that were opened for `device`.
  *
  * In a dry run `wanted` numbers are made up. Throws INTERNAL_ERROR where fewer than `wanted` were opened.
  */
-export function inheritedDescriptors(device: object, wanted: number, context: BuildContext): number[] {
+export function inheritedDescriptors(device: object, wanted: number, context: BuildContext): (number | string)[] {
 	const { command, dryRun } = context;
 	const opened = context.descriptors.get(device) ?? (dryRun ? new Array<number>(wanted).fill(NOT_OPENED) : []);
 	if (opened.length < wanted)

@@ -6,6 +6,7 @@ import type { DiskSourceDef, ImageFormat, StorageType } from "@virtkit/model/dom
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { EncryptionDef } from "@virtkit/model/domain/encryption";
 import type { AuthDef } from "@virtkit/model/domain/secret-reference";
+import type { Run } from "../domain/run.ts";
 
 /** One image, wherever it stands in its chain. */
 export interface DiskImage {
@@ -128,6 +129,14 @@ export function numberImages(def: DomainDef): void {
 		}
 		for (let below = disk.backingStore; below?.type !== undefined; below = below.backingStore) below.index ??= id++;
 	}
+}
+
+/** Numbers the images of a disk that a running guest gets, from the top down; no number is given twice in a run. */
+export function numberPluggedImages(run: Pick<Run, "live" | "lastImage">, disk: DiskDef): void {
+	let id = Math.max(run.lastImage + 1, nextImageNumber(run.live.def));
+	if (disk.source) disk.source.index = id++;
+	for (let below = disk.backingStore; below?.type !== undefined; below = below.backingStore) below.index = id++;
+	run.lastImage = id - 1;
 }
 
 /** The first number that no image of the guest has. */

@@ -9,6 +9,7 @@ import { refuseDevice } from "./device-rule.ts";
 import { buildDisk } from "./disk-build.ts";
 import { checkDisk } from "./disk-check.ts";
 import { checkDiskCommon } from "./disk-check-common.ts";
+import { diskHotplug } from "./disk-plug.ts";
 import { hasLimits } from "./disk-throttle.ts";
 import type { DefineContext, DeviceEntry } from "./entry.ts";
 
@@ -117,4 +118,5 @@ export const disk: DeviceEntry<DiskDef> = {
 	usb: ({ target }) => target.bus === "usb",
 	virtio: ({ target }) => target.bus === "virtio",
 	build: buildDisk,
+	hotplug: diskHotplug,
 };

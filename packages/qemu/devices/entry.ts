@@ -1,9 +1,13 @@
 // What the driver asks of every kind of device: one entry a kind, collected in the registry, so that no shared code switches on kinds.
 
+import type { UndoStack } from "@virtkit/base/undo-stack";
 import type { PciAddress } from "@virtkit/model/domain/address";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import type { CommandLine } from "../command-line/command-line.ts";
+import type { QemuDomain } from "../domain/domain.ts";
+import type { Run } from "../domain/run.ts";
+import type { Driver } from "../driver-context.ts";
 import type { DriverHost } from "../driver-host.ts";
 import type { DriverSettings } from "../settings.ts";
 
@@ -95,6 +99,71 @@ export interface PciFunction {
 	readonly beside?: PciAddress;
 }
 
+/** A running guest whose devices change. */
+export interface LiveContext extends DefineContext {
+	readonly driver: Driver;
+	readonly domain: QemuDomain;
+	readonly run: Run;
+}
+
+/** What is known while a device is plugged into a running guest. `def` has the device already; the guest's own has not. */
+export interface PlugContext extends LiveContext {
+	/** Takes back what was done where a later step fails. */
+	readonly undo: UndoStack;
+	/** Descriptors opened for the device, which are QEMU's once it is plugged in; closed here in any case. */
+	readonly descriptors: Map<object, readonly number[]>;
+}
+
+/** What is known while a device of a running guest is changed. */
+export interface UpdateContext extends LiveContext {
+	/** Takes back what was done where a later step fails. */
+	readonly undo: UndoStack;
+	/** Change it although the guest holds on to it (VIR_DOMAIN_DEVICE_MODIFY_FORCE). */
+	readonly force: boolean;
+}
+
+/**
+ * How a kind of device comes, goes and changes while its guest runs.
+ *
+ * What QEMU is told to plug a device in is what `build` puts on the command line, option by option; what it is told once
+ * the device is out is the same backwards. A kind without this cannot be plugged. Each member is asked for what is
+ * particular to the kind alone; the steps that all have in common are in hotplug/.
+ */
+export interface Hotplug<D extends object> {
+	/** False where only the stored definition can have such a device added and removed. */
+	readonly live?: false;
+	/** False where only a running guest's can be changed, or neither can. */
+	readonly storedUpdate?: true;
+	/** Settles what a document that holds nothing but the device leaves open. */
+	read?(device: D, context: DefineContext): void;
+	/** Throws where the definition cannot have the device besides what it has; `live`: the guest runs. */
+	checkAttach?(device: D, context: DefineContext, live: boolean): void;
+	/** Takes over from the stored definition's device what must be the same in the running guest's. */
+	matchStored?(device: D, stored: D): void;
+	/** The device of the running guest that `wanted` changes rather than adds to: a drive that gets a medium. */
+	replaces?(wanted: D, context: DefineContext): D | undefined;
+	/** Devices that must be plugged in before: controllers. They have no addresses yet. */
+	needs?(device: D, context: LiveContext): readonly { readonly entry: DeviceEntry<object>; readonly device: object }[];
+	/** Makes ready what the device needs of the host: images, taps, servers. */
+	prepare?(device: D, context: PlugContext): Promise<void> | void;
+	/** Tells QEMU what can only be told once the device is there. */
+	plugged?(device: D, context: PlugContext): Promise<void> | void;
+	/** The definition's device that `wanted` describes. Throws DEVICE_MISSING, or libvirt's code where it is another. */
+	find(wanted: D, context: DefineContext, live: boolean): D;
+	/** Throws where the device cannot be taken out of the running guest. */
+	checkDetach?(device: D, context: LiveContext): void;
+	/** Asks for the device's removal in another way than device_del; `done` where it is gone at once. */
+	unplug?(device: D, context: LiveContext): Promise<"done" | undefined>;
+	/** Takes back what `prepare` made, once the device is out. */
+	release?(device: D, context: LiveContext): Promise<void> | void;
+	/** Changes what else the definition says of the guest: its memory, for one. `sign` is 1 when added, -1 when removed. */
+	account?(device: D, def: DomainDef, sign: 1 | -1): void;
+	/** The definition's device that `wanted` is a change of; `find` unless told. */
+	findToUpdate?(wanted: D, context: DefineContext, live: boolean): D;
+	/** Changes the running guest's `device` into `wanted`; the returned one takes its place in the definition. */
+	update?(device: D, wanted: D, context: UpdateContext): Promise<D>;
+}
+
 /** One kind of device, everything the driver knows about it. `D` is its definition in the domain document. */
 export interface DeviceEntry<D extends object> {
 	/** The element's name: `disk`, `interface`, … */
@@ -131,6 +200,8 @@ export interface DeviceEntry<D extends object> {
 	readonly zpci?: false;
 	/** Appends its options to the command line. */
 	build(device: D, context: BuildContext): void;
+	/** How it comes, goes and changes while the guest runs; absent where it cannot. */
+	readonly hotplug?: Hotplug<D>;
 }
 
 /** One step of completing a definition that concerns more than one device: default devices, implied controllers, addresses. */

@@ -65,7 +65,7 @@ export const netdevId = ({ alias }: InterfaceDef): string => `host${alias}`;
 export const queuesOf = ({ driver }: InterfaceDef): number => Math.max(1, driver?.queues ?? 1);
 
 /** `{"fd": "7"}`, or `{"fds": "7:8"}` for several. */
-function named(name: string, numbers: readonly number[]): JsonObject {
+function named(name: string, numbers: readonly (number | string)[]): JsonObject {
 	return numbers.length === 0 ? {} : { [numbers.length > 1 ? `${name}s` : name]: numbers.join(":") };
 }
 

@@ -47,6 +47,7 @@ export const watchdog: DeviceEntry<WatchdogDef> = {
 	build: (device, context) => {
 		addDevice(device, watchdogProps(device, context), context);
 		// QEMU knows no dump: it pauses, and the driver dumps.
-		context.command.add("-watchdog-action", device.action === "dump" ? "pause" : device.action);
+		const action = device.action === "dump" ? "pause" : device.action;
+		context.command.add("-watchdog-action", action, { watchdog: action });
 	},
 };

@@ -4,6 +4,7 @@ import type { UndoStack } from "@virtkit/base/undo-stack";
 import type { STATE_REASON } from "@virtkit/core/domain-state";
 import type { GuestCgroups } from "@virtkit/host/cgroup/tree";
 import type { ProcessIdentity } from "@virtkit/host/process";
+import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { QmpClient } from "@virtkit/qmp/client";
 import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import type { GuestPaths } from "../devices/entry.ts";
@@ -12,6 +13,9 @@ import type { Definition } from "./definition.ts";
 
 export type PausedReason = keyof (typeof STATE_REASON)["paused"];
 export type RunningReason = keyof (typeof STATE_REASON)["running"];
+
+/** How the removal of a device ends: QEMU has removed it, or the guest refused. */
+export type UnplugOutcome = "deleted" | "refused";
 
 /** How far a run is. A run that is `ending` is torn down by one who does it to the end; others wait for `ended`. */
 export type RunPhase = "starting" | "up" | "ending" | "ended";
@@ -59,8 +63,12 @@ export class Run {
 	readonly diskErrors = new Map<string, number>();
 	/** Seconds by which the guest's clock was off at start, where its definition says so. */
 	readonly initialClockAdjustment: number;
-	/** Told the id of each device that QEMU has removed. */
-	readonly deviceDeleted = new Set<(id: string) => void>();
+	/** Who waits for the guest to let go of a device, by its id. */
+	readonly unplugs = new Map<string, (outcome: UnplugOutcome) => void>();
+	/** What the definition is about to become: noted in the status file before QEMU is told, so that nothing QEMU has is lost. */
+	intended: ((def: DomainDef) => DomainDef) | undefined;
+	/** The highest number that an image of the guest ever had: node names are not used again. */
+	lastImage = 0;
 	/** A program of the guest has the agent's channel open. */
 	agentOpen = false;
 	/** KiB that the user wants the guest to have; its balloon may leave it less for a while. Its definition's where absent. */

@@ -30,6 +30,7 @@ const domainStatus = element({
 	autodestroy: attr(yesNo, { doc: "The guest was to end with the client that started it." }),
 	clockAdjustment: attr(integer(), { absent: 0, doc: "Seconds by which the guest's clock was off at start." }),
 	wantedMemory: attr(integer({ min: 0 }), { doc: "KiB that the user wants the guest to have." }),
+	lastImage: attr(integer({ min: 1 }), { doc: "The highest number that an image of the guest ever had." }),
 	domain: child(domainElement, { doc: "The running guest's definition." }),
 });
 
@@ -60,7 +61,8 @@ export function statusOf(domain: QemuDomain, run: Run, withDefinition: boolean):
 		...(domain.autodestroy ? { autodestroy: true } : {}),
 		...(run.initialClockAdjustment === 0 ? {} : { clockAdjustment: run.initialClockAdjustment }),
 		...(run.wantedMemory === undefined ? {} : { wantedMemory: run.wantedMemory }),
-		...(withDefinition ? { domain: run.live.def } : {}),
+		...(run.lastImage === 0 ? {} : { lastImage: run.lastImage }),
+		...(withDefinition ? { domain: run.intended?.(run.live.def) ?? run.live.def } : {}),
 	};
 }
 

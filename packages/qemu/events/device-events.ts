@@ -4,6 +4,7 @@ import { GUEST_AGENT_CHANNEL } from "@virtkit/model/domain/channel";
 import { agentChannelChanged } from "../agent/agent.ts";
 import { formatNode, topImage } from "../devices/disk-image.ts";
 import { findDisk, idOfPath, sourcePathOf } from "../domain/find-device.ts";
+import { unplugEnded } from "../hotplug/unplug-events.ts";
 import { saveStatus } from "../lifecycle/status-file.ts";
 import type { EventHandlers } from "./handler.ts";
 
@@ -54,18 +55,17 @@ export const deviceEvents: EventHandlers = {
 		driver.emit("agent-lifecycle", domain.ref, { state: open ? 1 : 2, reason: 2 });
 	},
 
-	DEVICE_DELETED({ driver, domain, run }, { device, path }) {
+	DEVICE_DELETED(source, { device, path }) {
 		const id = device ?? idOfPath(path);
-		if (id !== undefined) for (const told of run.deviceDeleted) told(id);
-		driver.log.debug(`device ${id ?? path} of '${domain.name}' is gone`);
+		if (id !== undefined) unplugEnded(source, id, "deleted");
 	},
 
-	DEVICE_UNPLUG_GUEST_ERROR({ driver, domain }, { device, path }) {
-		driver.emit("device-removal-failed", domain.ref, { device: device ?? idOfPath(path) ?? path });
+	DEVICE_UNPLUG_GUEST_ERROR(source, { device, path }) {
+		unplugEnded(source, device ?? idOfPath(path) ?? path, "refused");
 	},
 
-	MEM_UNPLUG_ERROR({ driver, domain }, { device }) {
-		driver.emit("device-removal-failed", domain.ref, { device });
+	MEM_UNPLUG_ERROR(source, { device }) {
+		unplugEnded(source, device, "refused");
 	},
 
 	MEMORY_DEVICE_SIZE_CHANGE({ driver, domain }, { id, size }) {

@@ -17,6 +17,7 @@ import type { Driver } from "../driver-context.ts";
 import type { Helper } from "../helpers/helper.ts";
 import { ownHelper } from "../helpers/spawn.ts";
 import { ownHelperFiles } from "../helpers/start.ts";
+import { reconcileDevices } from "../hotplug/reconcile.ts";
 import { recoverInterruptedSave } from "../save/recover.ts";
 import { stateOfMachine } from "./adopt-state.ts";
 import { destroyRun } from "./autodestroy.ts";
@@ -79,6 +80,7 @@ async function makeRun(
 	});
 	run.fakeReboot = status.fakeReboot ?? false;
 	run.wantedMemory = status.wantedMemory;
+	run.lastImage = status.lastImage ?? 0;
 	// What was whole stays so: should this daemon be killed too, the next one must not take it for half started.
 	if (status.phase === "up") run.phase = "up";
 	domain.run = run;
@@ -153,6 +155,7 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 	run.phase = "up";
 	settleLiveCpu(run);
 	domain.setState(stateOfMachine(domain.state, machine));
+	await reconcileDevices(driver, domain, run);
 	await recoverInterruptedSave(driver, domain, run);
 	saveStatus(driver, domain);
 	if (status.autodestroy) void destroyRun(driver, domain, run);

@@ -58,7 +58,8 @@ function dropMissing(driver: Driver, domain: QemuDomain, disk: DiskDef): boolean
 	return removable;
 }
 
-function settleChain(disk: DiskDef): void {
+/** Completes the chain of one disk. Throws SYSTEM_ERROR naming the file that cannot be had. */
+export function settleChain(disk: DiskDef): void {
 	if (isEmptyDisk(disk)) return;
 	const chain = imageChain(disk);
 	const top = localPath(chain[0] ?? never());

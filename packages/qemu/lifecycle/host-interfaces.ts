@@ -90,6 +90,19 @@ function openVhost(def: DomainDef, net: InterfaceDef): number[] {
 	}
 }
 
+/** Opens what one interface needs, and writes the device's name into it; none where it needs nothing. */
+export async function openInterface(def: DomainDef, net: InterfaceDef): Promise<readonly number[]> {
+	const tap = await OPENERS[net.type]?.(net);
+	if (tap === undefined) return [];
+	net.target = { ...net.target, dev: tap.name };
+	try {
+		return [...tap.fds, ...openVhost(def, net)];
+	} catch (error) {
+		for (const fd of tap.fds) closeSync(fd);
+		throw error;
+	}
+}
+
 /**
  * Opens what the definition's interfaces need, and writes the devices' names into it.
  *
@@ -104,11 +117,8 @@ export async function openInterfaces(def: DomainDef): Promise<OpenInterfaces> {
 	};
 	try {
 		for (const net of def.devices.interfaces) {
-			const tap = await OPENERS[net.type]?.(net);
-			if (tap === undefined) continue;
-			descriptors.set(net, tap.fds);
-			net.target = { ...net.target, dev: tap.name };
-			descriptors.set(net, [...tap.fds, ...openVhost(def, net)]);
+			const fds = await openInterface(def, net);
+			if (fds.length > 0) descriptors.set(net, fds);
 		}
 	} catch (error) {
 		close();

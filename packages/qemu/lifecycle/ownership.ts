@@ -42,27 +42,54 @@ const READ = 4;
 /** Where a run notes whose its files were, for a daemon started anew. */
 const noteOf = (run: Run): string => `${run.statusFile.replace(/\.xml$/, "")}.owners`;
 
+/** Files that each run has been lent, with whose they were. */
+const LENT_TO = new WeakMap<Run, Map<string, Owner>>();
+
 /** Gives the guest's files to who it runs as, as far as it needs. */
 export function giveFiles(driver: Driver, run: Run): void {
-	const { runAs } = driver;
 	checkBootFiles(run.live.def);
+	lendFiles(driver, run, run.live.def);
+}
+
+/**
+ * Gives the files that `def` uses to who the run is run as, and back those that it no longer uses: for a guest whose
+ * devices change. Where a file cannot be given, those given before stay so until this is called again.
+ */
+export function lendFiles(driver: Driver, run: Run, def: DomainDef): void {
+	const { runAs } = driver;
 	if (runAs === undefined || !driver.settings.dynamicOwnership || !isConfinedByOwner(run.live.def)) return;
-	const lent = new Map<string, Owner>();
-	for (const file of usedFiles(run.live.def)) {
-		const stat = statFile(file);
-		if (stat && !mayUse(stat, runAs, file.write)) lent.set(file.path, LENT.get(file.path)?.owner ?? stat);
+	const files = usedFiles(def);
+	const used = new Set(files.map(({ path }) => path));
+	const lent = LENT_TO.get(run) ?? new Map<string, Owner>();
+	const wanted = new Map([...lent].filter(([path]) => used.has(path)));
+	for (const file of files) {
+		const stat = wanted.has(file.path) ? undefined : statFile(file);
+		if (stat && !mayUse(stat, runAs, file.write)) wanted.set(file.path, LENT.get(file.path)?.owner ?? stat);
 	}
-	if (lent.size === 0) return;
+	const added = [...wanted].filter(([path]) => !lent.has(path));
+	const dropped = [...lent.keys()].filter((path) => !wanted.has(path));
+	if (added.length === 0 && dropped.length === 0) return;
 	// Noted before it is done, so that whatever happens in between can be given back.
-	const note = [...lent].map(([path, { uid, gid }]) => ({ path, uid, gid }));
-	writeFileAtomicallySync(noteOf(run), JSON.stringify(note));
-	lend(driver, run, note);
-	for (const { path } of note) {
-		try {
-			chownSync(path, runAs.uid, runAs.gid);
-		} catch (error) {
-			throw systemError(`unable to set user and group to '${runAs.uid}:${runAs.gid}' on '${path}'`, error);
-		}
+	note(run, new Map([...lent, ...wanted]));
+	lend(driver, run, added);
+	for (const [path] of added) chownTo(path, runAs);
+	for (const path of dropped) {
+		lent.delete(path);
+		giveBack(driver, path);
+	}
+	if (dropped.length > 0) note(run, wanted);
+}
+
+function note(run: Run, files: ReadonlyMap<string, Owner>): void {
+	const all = [...files].map(([path, { uid, gid }]) => ({ path, uid, gid }));
+	writeFileAtomicallySync(noteOf(run), JSON.stringify(all));
+}
+
+function chownTo(path: string, { uid, gid }: RunAs): void {
+	try {
+		chownSync(path, uid, gid);
+	} catch (error) {
+		throw systemError(`unable to set user and group to '${uid}:${gid}' on '${path}'`, error);
 	}
 }
 
@@ -81,22 +108,34 @@ function checkBootFiles({ os: { kernel, initrd, dtb } }: DomainDef): void {
 /** Takes over the files that a former daemon gave to the run. */
 export function adoptFiles(driver: Driver, run: Run): void {
 	try {
-		lend(driver, run, JSON.parse(readFileSync(noteOf(run), "utf8")) as (Owner & { path: string })[]);
+		const noted = JSON.parse(readFileSync(noteOf(run), "utf8")) as (Owner & { path: string })[];
+		lend(
+			driver,
+			run,
+			noted.map(({ path, uid, gid }) => [path, { uid, gid }]),
+		);
 	} catch (error) {
 		if (!isErrno(error, "ENOENT")) throw error;
 	}
 }
 
-function lend(driver: Driver, run: Run, files: readonly (Owner & { readonly path: string })[]): void {
-	for (const { path, uid, gid } of files) {
+function lend(driver: Driver, run: Run, files: Iterable<readonly [path: string, owner: Owner]>): void {
+	let lent = LENT_TO.get(run);
+	if (lent === undefined) {
+		const made = new Map<string, Owner>();
+		LENT_TO.set(run, made);
+		lent = made;
+		run.resources.defer("the owners of the guest's files", () => {
+			for (const path of made.keys()) giveBack(driver, path);
+			unlinkSync(noteOf(run));
+		});
+	}
+	for (const [path, { uid, gid }] of files) {
+		lent.set(path, { uid, gid });
 		const known = LENT.get(path) ?? { owner: { uid, gid }, guests: 0 };
 		known.guests++;
 		LENT.set(path, known);
 	}
-	run.resources.defer("the owners of the guest's files", () => {
-		for (const { path } of files) giveBack(driver, path);
-		unlinkSync(noteOf(run));
-	});
 }
 
 function giveBack(driver: Driver, path: string): void {

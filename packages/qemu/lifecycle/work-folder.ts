@@ -1,7 +1,7 @@
 // A guest's private folders: its working folder with the master key, and the one of its channel sockets.
 
 import { randomBytes } from "node:crypto";
-import { chownSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemError } from "@virtkit/host/system-error";
 import type { Run } from "../domain/run.ts";
@@ -29,6 +29,11 @@ export function createWorkFolders(driver: Driver, run: Run): Uint8Array {
 		throw systemError(`cannot make the folder '${run.paths.work}'`, error);
 	}
 	return key;
+}
+
+/** The run's master key. */
+export function readMasterKey(run: Run): Uint8Array {
+	return readFileSync(keyFile(run));
 }
 
 /** Takes over the folders that a former daemon made. */

@@ -1,4 +1,4 @@
-// Reaching into a running domain: consoles, channels, screenshots, keys, NMI.
+// Devices of a domain that come, go and change; reaching into a running domain: consoles, channels, screenshots, keys, NMI.
 
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream";
@@ -20,6 +20,7 @@ function join(context: ClientContext, device: Duplex): void {
 export function domainDeviceHandlers(hypervisor: Hypervisor): Handlers {
 	const on = onDomain(hypervisor);
 	return {
+		...pluggingHandlers(hypervisor),
 		DOMAIN_OPEN_CONSOLE: (context, { dom, devName, flags }) =>
 			on(context, dom, "openConsole", flags, (device) => join(context, device), devName ?? undefined),
 		DOMAIN_OPEN_CHANNEL: (context, { dom, name, flags }) =>
@@ -44,5 +45,21 @@ export function domainDeviceHandlers(hypervisor: Hypervisor): Handlers {
 			on(context, dom, "time", flags, ({ seconds, nanoseconds }) => ({ seconds, nseconds: nanoseconds })),
 		DOMAIN_SET_TIME: (context, { dom, seconds, nseconds, flags }) =>
 			on(context, dom, "setTime", flags, nothing, { seconds, nanoseconds: nseconds }),
+	};
+}
+
+/** VIR_DOMAIN_AFFECT_LIVE: the older procedures are about the running guest. */
+const LIVE = 1;
+
+function pluggingHandlers(hypervisor: Hypervisor): Handlers {
+	const on = onDomain(hypervisor);
+	return {
+		DOMAIN_ATTACH_DEVICE: (context, { dom, xml }) => on(context, dom, "attachDevice", LIVE, nothing, xml),
+		DOMAIN_ATTACH_DEVICE_FLAGS: (context, { dom, xml, flags }) => on(context, dom, "attachDevice", flags, nothing, xml),
+		DOMAIN_DETACH_DEVICE: (context, { dom, xml }) => on(context, dom, "detachDevice", LIVE, nothing, xml),
+		DOMAIN_DETACH_DEVICE_FLAGS: (context, { dom, xml, flags }) => on(context, dom, "detachDevice", flags, nothing, xml),
+		DOMAIN_DETACH_DEVICE_ALIAS: (context, { dom, alias, flags }) =>
+			on(context, dom, "detachDeviceAlias", flags, nothing, alias),
+		DOMAIN_UPDATE_DEVICE_FLAGS: (context, { dom, xml, flags }) => on(context, dom, "updateDevice", flags, nothing, xml),
 	};
 }

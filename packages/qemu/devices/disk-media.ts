@@ -1,0 +1,84 @@
+// Puts another medium into a running guest's drive, or takes the one that is in it out.
+
+import { setTimeout as delay } from "node:timers/promises";
+import { VirtError } from "@virtkit/base/errors";
+import type { DiskDef } from "@virtkit/model/domain/disk";
+import { plugIn, takeOutBackends } from "../hotplug/monitor-plug.ts";
+import { PlugLine } from "../hotplug/plug-line.ts";
+import { settleChain } from "../lifecycle/backing-chain.ts";
+import { lendFiles } from "../lifecycle/ownership.ts";
+import { readMasterKey } from "../lifecycle/work-folder.ts";
+import { diskParts } from "./disk-build.ts";
+import { formatNode, isEmptyDisk, numberPluggedImages, topImage } from "./disk-image.ts";
+import { diskQomPath, throttleArguments } from "./disk-throttle.ts";
+import type { UpdateContext } from "./entry.ts";
+
+/** How long a guest that holds on to its medium may take to open the tray, in milliseconds (libvirt's own). */
+const TRAY_WAIT_MS = 5000;
+const TRAY_LOOK_MS = 20;
+
+/** Block nodes and secrets of the drive's images. */
+function imageLine(disk: DiskDef, context: UpdateContext): PlugLine {
+	const { run } = context;
+	const line = new PlugLine(run.caps.binary, disk.alias ?? "drive");
+	if (isEmptyDisk(disk)) return line;
+	for (const { objects, nodes } of diskParts(disk, { ...context, masterKey: readMasterKey(run) })) {
+		for (const object of objects) line.addJson("-object", object);
+		for (const node of nodes) line.addJson("-blockdev", node);
+	}
+	return line;
+}
+
+/**
+ * Replaces what is in drive `disk` by what `changed` has. The new images are opened first, so that a bad one costs the
+ * guest nothing; where a later step fails, the old medium is put back.
+ *
+ * Throws OPERATION_FAILED where the guest does not open the tray and force is not asked for.
+ */
+export async function changeMedium(disk: DiskDef, changed: DiskDef, context: UpdateContext): Promise<void> {
+	const { driver, run, undo } = context;
+	const { monitor } = run;
+	if (!isEmptyDisk(changed)) {
+		settleChain(changed);
+		numberPluggedImages(run, changed);
+	}
+	lendFiles(driver, run, {
+		...run.live.def,
+		devices: { ...run.live.def.devices, disks: [...run.live.def.devices.disks, changed] },
+	});
+	await plugIn(run, imageLine(changed, context), undo);
+	const id = diskQomPath(disk);
+	if (disk.device === "cdrom" && disk.target.tray !== "open") await openTray(disk, id, context);
+	undo.defer("the medium", () => putBack(disk, id, context));
+	await monitor.executeUntyped("blockdev-remove-medium", { id });
+	if (!isEmptyDisk(changed)) {
+		await monitor.executeUntyped("blockdev-insert-medium", { id, "node-name": formatNode(topImage(changed)) });
+		const limits = throttleArguments(changed);
+		if (limits) await monitor.executeUntyped("block_set_io_throttle", limits);
+	}
+	await monitor.executeUntyped("blockdev-close-tray", { id });
+	delete changed.target.tray;
+	await takeOutBackends(driver, run, imageLine(disk, context));
+	if (!isEmptyDisk(changed)) return;
+	delete changed.source;
+	delete changed.driver.type;
+}
+
+async function openTray(disk: DiskDef, id: string | undefined, { run, force }: UpdateContext): Promise<void> {
+	await run.monitor.executeUntyped("blockdev-open-tray", { id, force });
+	if (force) return;
+	for (const deadline = performance.now() + TRAY_WAIT_MS; disk.target.tray !== "open"; await delay(TRAY_LOOK_MS)) {
+		if (run.monitor.loss) throw run.monitor.loss;
+		if (performance.now() > deadline)
+			throw new VirtError("OPERATION_FAILED", `timed out waiting to open tray of '${disk.target.dev}'`);
+	}
+}
+
+async function putBack(disk: DiskDef, id: string | undefined, { run }: UpdateContext): Promise<void> {
+	const { monitor } = run;
+	if (monitor.loss) return;
+	await monitor.executeUntyped("blockdev-remove-medium", { id }).catch(() => undefined);
+	if (!isEmptyDisk(disk))
+		await monitor.executeUntyped("blockdev-insert-medium", { id, "node-name": formatNode(topImage(disk)) });
+	await monitor.executeUntyped("blockdev-close-tray", { id });
+}
