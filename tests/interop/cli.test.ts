@@ -68,6 +68,7 @@ const OPTION_DIFFERENCES: Readonly<Record<string, string>> = {
 	"backup-dumpxml": "--xpath, --wrap",
 	"checkpoint-dumpxml": "--xpath, --wrap",
 	"snapshot-dumpxml": "--xpath, --wrap",
+	migrate: "--progress is our own",
 	undefine: "storage volumes are not handled: --storage and its sisters",
 };
 
@@ -389,6 +390,14 @@ test("devices, limits, guest agent, block jobs and snapshots are asked for and r
 		checkpoint-list g --descendants
 		checkpoint-info g
 		checkpoint-create-as g --diskspec vda,foo=1
+		migrate g x:/// --live --offline
+		migrate g x:/// --timeout 3
+		migrate g x:/// --live --timeout-suspend
+		migrate g x:/// --tls-destination a
+		migrate g x:/// --persistent-xml /x
+		migrate g x:/// --postcopy-resume
+		migrate-setmaxdowntime g 0
+		migrate-setmaxdowntime idle 10
 	`));
 
 test("help is a command's page wherever it is asked for", async () => {

@@ -97,6 +97,12 @@ export const MODULES: readonly CommandModule[] = [
 	},
 	{
 		group: "domain",
+		names:
+			"migrate migrate-setmaxdowntime migrate-getmaxdowntime migrate-compcache migrate-setspeed migrate-getspeed migrate-postcopy",
+		load: async () => (await import("./migrate.ts")).migrateCommands,
+	},
+	{
+		group: "domain",
 		names: "blockcommit blockpull blockcopy blockjob blockresize",
 		load: async () => (await import("./block.ts")).blockCommands,
 	},
@@ -127,6 +133,11 @@ export const MODULES: readonly CommandModule[] = [
 		names:
 			"version nodeinfo nodecpustats nodememstats nodecpumap freecell freepages allocpages nodesuspend nodesevinfo domcapabilities cpu-models maxvcpus node-memory-tune capabilities hostname sysinfo uri",
 		load: async () => (await import("./host.ts")).hostCommands,
+	},
+	{
+		group: "virtkit",
+		names: "vcpus",
+		load: async () => (await import("./vcpus.ts")).vcpuCommands,
 	},
 	{
 		group: "virtkit",
