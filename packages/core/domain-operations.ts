@@ -135,6 +135,11 @@ export interface DomainOperations<D extends DomainHandle> {
 	/** KiB. */
 	setMemory(domain: D, kib: bigint, flags: number, context: CallContext): Async<void>;
 	setVcpus(domain: D, count: number, flags: number, context: CallContext): Async<void>;
+	/** Numbers of virDomainLifecycle and virDomainLifecycleAction. */
+	setLifecycleAction(domain: D, type: number, action: number, flags: number, context: CallContext): Async<void>;
+	/** `cpus` as a list of numbers, `on` whether they are to be there. */
+	setVcpu(domain: D, cpus: string, on: number, flags: number, context: CallContext): Async<void>;
+	setGuestVcpus(domain: D, cpus: string, on: number, flags: number, context: CallContext): Async<void>;
 	setMemoryStatsPeriod(domain: D, seconds: number, flags: number, context: CallContext): Async<void>;
 	pinVcpu(domain: D, vcpu: number, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
 	pinEmulator(domain: D, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
@@ -220,6 +225,22 @@ export interface DomainOperations<D extends DomainHandle> {
 		flags: number,
 		context: CallContext,
 	): Async<readonly { label: string; enforcing: boolean }[]>;
+	/** What is odd about the running guest: taints and deprecated settings (virDomainMessageType). */
+	messages(domain: D, flags: number, context: CallContext): Async<readonly string[]>;
+	/** Bytes of the guest's memory, by its virtual or physical addresses. */
+	memoryPeek(domain: D, offset: bigint, size: number, flags: number, context: CallContext): Promise<Uint8Array>;
+	/** Bytes of a disk's image. */
+	blockPeek(
+		domain: D,
+		path: string,
+		offset: bigint,
+		size: number,
+		flags: number,
+		context: CallContext,
+	): Async<Uint8Array>;
+	startDirtyRateCalculation(domain: D, seconds: number, flags: number, context: CallContext): Async<void>;
+	/** What the guest itself says of its vCPUs: lists of those there, online, and that can be taken off. */
+	guestVcpus(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	/** Parameters of the stats groups asked for (virDomainStatsTypes). */
 	stats(domain: D, groups: number, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 }

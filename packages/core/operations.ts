@@ -102,6 +102,9 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	setMetadata: row("virDomainSetMetadata", AFFECT, ALWAYS, "modify", true, "write"),
 	setMemory: row("virDomainSetMemoryFlags", AFFECT | 4, ALWAYS, "modify", true, "write"),
 	setVcpus: row("virDomainSetVcpusFlags", VCPU_FLAGS, ALWAYS, "modify", true, "write"),
+	setLifecycleAction: row("virDomainSetLifecycleAction", AFFECT, ALWAYS, "modify", true, "write"),
+	setVcpu: row("virDomainSetVcpu", AFFECT, ALWAYS, "modify", true, "write"),
+	setGuestVcpus: row("virDomainSetGuestVcpus", 0, ACTIVE, "none", true, "write"),
 	setMemoryStatsPeriod: row("virDomainSetMemoryStatsPeriod", AFFECT, ALWAYS, "modify", true, "write"),
 	pinVcpu: row("virDomainPinVcpuFlags", AFFECT, ALWAYS, "modify", true, "write"),
 	pinEmulator: row("virDomainPinEmulator", AFFECT, ALWAYS, "modify", true, "write"),
@@ -164,6 +167,13 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	time: row("virDomainGetTime", 0, ACTIVE, "none", true, "write"),
 	setTime: row("virDomainSetTime", 1, ACTIVE, "none", true, "write"),
 	securityLabels: fact("virDomainGetSecurityLabelList"),
+	messages: fact("virDomainGetMessages", 3),
+	// VIR_MEMORY_VIRTUAL 1, VIR_MEMORY_PHYSICAL 2.
+	memoryPeek: row("virDomainMemoryPeek", 3, ACTIVE, "query", true, "mem_read"),
+	blockPeek: row("virDomainBlockPeek", 0, ALWAYS, "none", true, "block_read"),
+	// VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING 0, _DIRTY_BITMAP 1, _DIRTY_RING 2.
+	startDirtyRateCalculation: row("virDomainStartDirtyRateCalc", 3, ACTIVE, "modify", true, "write"),
+	guestVcpus: row("virDomainGetGuestVcpus", 0, ACTIVE, "none", true, "write"),
 	stats: row("virConnectGetAllDomainStats", 0xe0000000, ALWAYS, "none", false, "read"),
 };
 

@@ -113,8 +113,8 @@ function operationsOf(driver: Driver): Partial<DomainOperations<QemuDomain>> {
 		...saveOperations(driver),
 		...consoleOperations,
 		...controlOperations(driver),
-		...monitorOperations,
 		...hotplugOperations(driver),
+		...monitorOperations(driver),
 		...agentOperations,
 	};
 }

@@ -144,6 +144,8 @@ const dominfo = declare({
 			const { label, enforcing } = await domain.call("DOMAIN_GET_SECURITY_LABEL", {});
 			if (label !== "") facts.push(["Security label", `${label} (${enforcing ? "enforcing" : "permissive"})`]);
 		}
+		const messages = await domain.messages().catch(() => []);
+		if (messages.length > 0) facts.push(["Messages", messages.join(`\n${" ".repeat(16)}`)]);
 		context.facts(facts, 16);
 	},
 });

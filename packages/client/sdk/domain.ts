@@ -16,6 +16,7 @@ import {
 	flagsOf,
 	JOB,
 	MEMORY,
+	MESSAGE,
 	MONITOR,
 	SAVE,
 	SHUTDOWN,
@@ -212,6 +213,27 @@ export class Domain {
 		return this.call("DOMAIN_SET_VCPUS_FLAGS", { nvcpus: count, flags: flagsOf(VCPUS, options) });
 	}
 
+	/** Plugs or unplugs those vCPUs, given as a list such as `1-3,^2`. */
+	setVcpu(cpus: string, on: boolean, options: Affect = {}): Promise<void> {
+		return this.call("DOMAIN_SET_VCPU", { cpumap: cpus, state: on ? 1 : 0, flags: flagsOf(AFFECT, options) });
+	}
+
+	/** Has the guest's agent turn its CPUs on or off. */
+	setGuestVcpus(cpus: string, on: boolean): Promise<void> {
+		return this.call("DOMAIN_SET_GUEST_VCPUS", { cpumap: cpus, state: on ? 1 : 0, flags: 0 });
+	}
+
+	/** Lists of the guest's own CPUs: `vcpus` there, `online`, `offlinable`. */
+	async guestVcpus(): Promise<Record<string, string>> {
+		const { params } = await this.call("DOMAIN_GET_GUEST_VCPUS", { flags: 0 });
+		return Object.fromEntries(params.map(({ field, value }) => [field, String(value.value)]));
+	}
+
+	/** Numbers of virDomainLifecycle and virDomainLifecycleAction. */
+	setLifecycleAction(type: number, action: number, options: Affect = {}): Promise<void> {
+		return this.call("DOMAIN_SET_LIFECYCLE_ACTION", { type, action, flags: flagsOf(AFFECT, options) });
+	}
+
 	pinVcpu(vcpu: number, cpus: readonly number[], options: Affect = {}): Promise<void> {
 		return this.call("DOMAIN_PIN_VCPU_FLAGS", { vcpu, cpumap: encodeCpuMap(cpus), flags: flagsOf(AFFECT, options) });
 	}
@@ -361,6 +383,27 @@ export class Domain {
 	async memoryStats(): Promise<ReadonlyMap<number, bigint>> {
 		const { stats } = await this.call("DOMAIN_MEMORY_STATS", { maxStats: 64, flags: 0 });
 		return new Map(stats.map(({ tag, val }) => [tag, val]));
+	}
+
+	/** Taints and deprecated settings of the running guest. */
+	async messages(options: FlagOptions<typeof MESSAGE> = {}): Promise<string[]> {
+		return (await this.call("DOMAIN_GET_MESSAGES", { flags: flagsOf(MESSAGE, options) })).msgs;
+	}
+
+	/** Up to 4 MiB of the guest's memory, by its virtual or physical addresses. */
+	async memoryPeek(offset: bigint, size: number, kind: "virtual" | "physical" = "virtual"): Promise<Uint8Array> {
+		const flags = kind === "virtual" ? 1 : 2;
+		return (await this.call("DOMAIN_MEMORY_PEEK", { offset, size, flags })).buffer;
+	}
+
+	/** Up to 4 MiB of a disk's image. */
+	async blockPeek(path: string, offset: bigint, size: number): Promise<Uint8Array> {
+		return (await this.call("DOMAIN_BLOCK_PEEK", { path, offset, size, flags: 0 })).buffer;
+	}
+
+	/** Has QEMU measure for that many seconds; the statistics tell what it found. `mode` is virDomainDirtyRateCalcFlags. */
+	startDirtyRateCalculation(seconds: number, mode = 0): Promise<void> {
+		return this.call("DOMAIN_START_DIRTY_RATE_CALC", { seconds, flags: mode });
 	}
 
 	async jobStats(options: FlagOptions<typeof JOB> = {}): Promise<{ type: number; parameters: Parameters }> {

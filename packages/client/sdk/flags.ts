@@ -71,3 +71,4 @@ export const STATS = {
 	dirtyrate: 512,
 	vm: 1024,
 } as const;
+export const MESSAGE = { deprecation: 1, tainting: 2 } as const;

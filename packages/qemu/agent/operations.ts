@@ -87,6 +87,7 @@ export const agentOperations: Pick<
 > = {
 	agentCommand: async (domain, command, timeout, _flags, { signal }) => {
 		const deadlineMs = deadlineOf(timeout);
+		domain.activeRun().tampered.agent = true;
 		return compactJson(await withAgent(domain, (agent) => agent.executeText(command, { deadlineMs, signal })));
 	},
 	hostname,

@@ -1,10 +1,14 @@
 // Virtual CPUs as the guest itself has them on and off, through its agent.
 
 import { VirtError } from "@virtkit/base/errors";
+import type { DomainOperations } from "@virtkit/core/domain-operations";
+import { param, type TypedParam } from "@virtkit/core/typed-params";
 import type { AgentVcpu } from "@virtkit/qmp/agent-commands";
+import { formatNumberSet } from "@virtkit/xml/bitmap";
 import { withAgent } from "../agent/agent.ts";
 import { onlineVcpus } from "../defaults/vcpus.ts";
 import type { QemuDomain } from "../domain/domain.ts";
+import { parseOn, parseVcpus } from "./vcpu-list.ts";
 
 /** All CPUs that the guest knows, or those that it has on. */
 export async function countAgentVcpus(domain: QemuDomain, all: boolean): Promise<number> {
@@ -49,3 +53,41 @@ function unpluggable(online: readonly AgentVcpu[]): AgentVcpu[] {
 	const found = online.filter((vcpu) => vcpu["can-offline"]);
 	return found.length === online.length ? found.filter((vcpu) => vcpu["logical-id"] !== 0) : found;
 }
+
+/** Lists of the guest's CPUs: those there, those on, those that can be turned off (virDomainGetGuestVcpus). */
+async function guestVcpus(domain: QemuDomain): Promise<TypedParam[]> {
+	const vcpus = await withAgent(domain, (agent) => agent.execute("guest-get-vcpus"));
+	const list = (name: string, has: (vcpu: AgentVcpu) => boolean): TypedParam =>
+		param.string(name, formatNumberSet(vcpus.filter(has).map((vcpu) => vcpu["logical-id"])));
+	return [
+		list("vcpus", () => true),
+		list("online", ({ online }) => online),
+		list("offlinable", (vcpu) => vcpu["can-offline"] === true),
+	];
+}
+
+async function setGuestVcpus(domain: QemuDomain, cpus: string, state: number): Promise<void> {
+	const online = parseOn(state);
+	const wanted = new Set(parseVcpus(cpus));
+	await withAgent(domain, async (agent) => {
+		const known = new Map((await agent.execute("guest-get-vcpus")).map((vcpu) => [vcpu["logical-id"], vcpu]));
+		for (const id of wanted)
+			if (!online && known.has(id) && !known.get(id)?.["can-offline"])
+				throw new VirtError("OPERATION_UNSUPPORTED", `vCPU '${id}' is not offlinable`);
+		const missing = [...wanted].filter((id) => !known.has(id));
+		if (missing.length > 0) throw new VirtError("INVALID_ARG", `guest is missing vCPUs '${formatNumberSet(missing)}'`);
+		// The guest may change fewer than it was told; each round changes one at least.
+		let left = [...wanted].map((id) => ({ "logical-id": id, online }));
+		while (left.length > 0) {
+			const changed = await agent.execute("guest-set-vcpus", { vcpus: left });
+			if (changed <= 0 || changed > left.length)
+				throw new VirtError("INTERNAL_ERROR", "guest agent returned malformed or invalid return value");
+			left = left.slice(changed);
+		}
+	});
+}
+
+export const guestVcpuOperations: Pick<DomainOperations<QemuDomain>, "guestVcpus" | "setGuestVcpus"> = {
+	guestVcpus,
+	setGuestVcpus,
+};

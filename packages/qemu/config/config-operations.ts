@@ -1,6 +1,8 @@
 // Changes of what a guest has and may use, of the running guest, of its stored definition, or of both.
 
 import type { Driver } from "../driver-context.ts";
+import { guestVcpuOperations } from "./agent-vcpus.ts";
+import { lifecycleActionOperations } from "./lifecycle-action.ts";
 import { memoryOperations } from "./memory-operations.ts";
 import { metadataOperations } from "./metadata-operations.ts";
 import { pinOperations } from "./pin-operations.ts";
@@ -12,6 +14,8 @@ export const configOperations = (driver: Driver) => ({
 	...metadataOperations(driver),
 	...memoryOperations(driver),
 	...vcpuOperations(driver),
+	...lifecycleActionOperations(driver),
+	...guestVcpuOperations,
 	...pinOperations(driver),
 	...schedulerOperations(driver),
 });

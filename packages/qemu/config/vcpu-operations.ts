@@ -3,12 +3,15 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import type { VcpuStateDef } from "@virtkit/model/domain/vcpu";
 import { fillNumaCells } from "../defaults/numa.ts";
 import { maxVcpus, onlineVcpus } from "../defaults/vcpus.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
+import { plugChosen, plugVcpus } from "../hotplug/vcpu.ts";
 import { setAgentVcpus } from "./agent-vcpus.ts";
 import { changeConfig, impactOf } from "./impact.ts";
+import { parseOn, parseVcpus } from "./vcpu-list.ts";
 
 /** virDomainVcpuFlags. */
 export const VCPU_FLAG = { maximum: 4, guest: 8, hotpluggable: 16 } as const;
@@ -25,7 +28,8 @@ async function setVcpus(driver: Driver, domain: QemuDomain, count: number, flags
 	}
 	if (run) {
 		refuseBeyond(run.live.def, count, "live");
-		refusePlugging(run.live.def, count);
+		if (config) refuseBeyond(domain.config.def, count, "persistent");
+		await plugVcpus(driver, domain, run, count);
 	}
 	if (!config) return;
 	refuseBeyond(domain.config.def, count, "persistent");
@@ -39,15 +43,6 @@ function refuseBeyond(def: DomainDef, count: number, what: "live" | "persistent"
 			"INVALID_ARG",
 			`requested vcpus is greater than max allowable vcpus for the ${what} domain: ${count} > ${max}`,
 		);
-}
-
-/** What a guest started with is all it can have. */
-function refusePlugging(def: DomainDef, count: number): void {
-	if (count === onlineVcpus(def)) return;
-	throw new VirtError(
-		"CONFIG_UNSUPPORTED",
-		"failed to find appropriate hotpluggable vcpus to reach the desired target vcpu count",
-	);
 }
 
 function refuseMaximum(def: DomainDef, count: number): void {
@@ -118,6 +113,54 @@ function forgetOrder(def: DomainDef): void {
 	for (const state of def.vcpus) delete state.order;
 }
 
-export const vcpuOperations = (driver: Driver): Pick<DomainOperations<QemuDomain>, "setVcpus"> => ({
+async function setVcpu(
+	driver: Driver,
+	domain: QemuDomain,
+	{ cpus, state }: { cpus: string; state: number },
+	flags: number,
+): Promise<void> {
+	const on = parseOn(state);
+	const ids = parseVcpus(cpus);
+	const last = Math.max(...ids);
+	const { run, config } = impactOf(domain, flags);
+	const refuseMissing = (def: DomainDef, what: "persistent" | "live"): void => {
+		if (last >= maxVcpus(def)) throw new VirtError("INVALID_ARG", `vcpu ${last} is not present in ${what} config`);
+	};
+	if (config) refuseMissing(domain.config.def, "persistent");
+	if (run) refuseMissing(run.live.def, "live");
+	if (config) checkChosen(domain.config.def, ids);
+	if (run) await plugChosen(driver, domain, run, { ids, on });
+	if (config) await changeConfig(driver, domain, (def) => setChosen(def, ids, on));
+}
+
+/** Those that stay for good must come first (qemuDomainVcpuValidateConfig). */
+function checkChosen(def: DomainDef, ids: readonly number[]): void {
+	if (ids.includes(0)) throw new VirtError("INVALID_ARG", "vCPU '0' can't be modified");
+	const first = Math.min(...ids);
+	for (let id = first + 1; id < maxVcpus(def); id++) {
+		const { enabled, hotpluggable } = vcpuState(def, id);
+		if (!ids.includes(id) && enabled && !hotpluggable)
+			throw new VirtError(
+				"INVALID_ARG",
+				`vcpu '${first}' can't be modified as it is followed by non-hotpluggable online vcpus`,
+			);
+	}
+}
+
+function vcpuState(def: DomainDef, id: number): VcpuStateDef {
+	const enabled = id < onlineVcpus(def);
+	return def.vcpus[id] ?? { id, enabled, hotpluggable: !enabled };
+}
+
+function setChosen(def: DomainDef, ids: readonly number[], on: boolean): void {
+	def.vcpus = Array.from({ length: maxVcpus(def) }, (_, id) =>
+		ids.includes(id) ? { id, enabled: on, hotpluggable: true } : vcpuState(def, id),
+	);
+	forgetOrder(def);
+	setCurrent(def, onlineVcpus(def));
+}
+
+export const vcpuOperations = (driver: Driver): Pick<DomainOperations<QemuDomain>, "setVcpus" | "setVcpu"> => ({
 	setVcpus: (domain, count, flags) => setVcpus(driver, domain, count, flags),
+	setVcpu: (domain, cpus, state, flags) => setVcpu(driver, domain, { cpus, state }, flags),
 });

@@ -3,6 +3,8 @@
 import { toVirtError, VirtError } from "@virtkit/base/errors";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
 import type { QemuDomain } from "../domain/domain.ts";
+import type { Driver } from "../driver-context.ts";
+import { saveStatus } from "../lifecycle/status-file.ts";
 
 /** VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP. */
 const HUMAN = 1;
@@ -10,9 +12,13 @@ const HUMAN = 1;
 /** QEMU takes its time over some commands, such as a dump: only the caller gives up. */
 const NO_DEADLINE = Number.POSITIVE_INFINITY;
 
-export const monitorOperations: Pick<DomainOperations<QemuDomain>, "monitorCommand"> = {
+export const monitorOperations = (driver: Driver): Pick<DomainOperations<QemuDomain>, "monitorCommand"> => ({
 	monitorCommand: async (domain, command, flags, { signal }) => {
-		const { monitor } = domain.activeRun();
+		const { monitor, tampered } = domain.activeRun();
+		if (!tampered.monitor) {
+			tampered.monitor = true;
+			saveStatus(driver, domain);
+		}
 		const options = { deadlineMs: NO_DEADLINE, signal };
 		if (flags & HUMAN) return monitor.execute("human-monitor-command", { "command-line": command }, options);
 		try {
@@ -23,4 +29,4 @@ export const monitorOperations: Pick<DomainOperations<QemuDomain>, "monitorComma
 			throw new VirtError("INTERNAL_ERROR", detail, { cause: error });
 		}
 	},
-};
+});

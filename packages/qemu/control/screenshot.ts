@@ -25,7 +25,7 @@ export async function screenshot(
 	const format = run.caps.hasSchema("screendump/arg-type/format/^png") ? "png" : "ppm";
 	const path = join(run.paths.work, `screendump-${randomUUID()}`);
 	try {
-		await makeFile(driver, path);
+		await makeGuestFile(driver, path);
 		await run.monitor.execute("screendump", { filename: path, ...where, ...(format === "png" ? { format } : {}) });
 		const file = await open(path, "r");
 		return { mime: MIME[format], image: file.createReadStream() };
@@ -34,7 +34,8 @@ export async function screenshot(
 	}
 }
 
-async function makeFile(driver: Driver, path: string): Promise<void> {
+/** An empty file that QEMU may write. */
+export async function makeGuestFile(driver: Driver, path: string): Promise<void> {
 	try {
 		await (await open(path, "wx", 0o600)).close();
 		giveTo(driver, path);

@@ -73,23 +73,22 @@ const FIRMWARE_RULES: readonly DomainRule[] = [
 	},
 ];
 
-const LIFECYCLE_RULES: readonly DomainRule[] = [
-	unsupported(({ def }) =>
-		[def.on_poweroff, def.on_reboot, def.on_crash].includes("rename-restart")
-			? "qemu driver doesn't support the 'rename-restart' action for 'on_reboot'/'on_poweroff'/'on_crash'"
-			: undefined,
-	),
-	unsupported(({ def }) =>
-		def.on_poweroff === "preserve" || def.on_reboot === "preserve"
-			? "qemu driver doesn't support the 'preserve' action for 'on_reboot'/'on_poweroff'"
-			: undefined,
-	),
-	unsupported(({ def }) =>
-		def.on_poweroff === "restart" && def.on_reboot === "destroy"
-			? "qemu driver doesn't support 'on_reboot' set to 'destroy' together with 'on_poweroff' set to 'restart'"
-			: undefined,
-	),
-];
+/** Which actions the driver carries out together; also asked when one of them changes. */
+export function lifecycleComplaint({
+	on_poweroff,
+	on_reboot,
+	on_crash,
+}: Pick<DomainDef, "on_poweroff" | "on_reboot" | "on_crash">): string | undefined {
+	if ([on_poweroff, on_reboot, on_crash].includes("rename-restart"))
+		return "qemu driver doesn't support the 'rename-restart' action for 'on_reboot'/'on_poweroff'/'on_crash'";
+	if (on_poweroff === "preserve" || on_reboot === "preserve")
+		return "qemu driver doesn't support the 'preserve' action for 'on_reboot'/'on_poweroff'";
+	if (on_poweroff === "restart" && on_reboot === "destroy")
+		return "qemu driver doesn't support 'on_reboot' set to 'destroy' together with 'on_poweroff' set to 'restart'";
+	return undefined;
+}
+
+const LIFECYCLE_RULES: readonly DomainRule[] = [unsupported(({ def }) => lifecycleComplaint(def))];
 
 const cpu = ({ def }: DefineContext): object | undefined => def.cpu;
 

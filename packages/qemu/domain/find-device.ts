@@ -30,3 +30,11 @@ export function sourcePathOf({ source, type }: DiskDef): string {
 		(type === "block" ? source.dev : type === "dir" ? source.dir : type === "network" ? source.name : source.file) ?? ""
 	);
 }
+
+/** The disk of that target, or with that image where no other disk has it (virDomainDiskByName). */
+export function diskByName(def: DomainDef, name: string): DiskDef | undefined {
+	const { disks } = def.devices;
+	if (!name.startsWith("/")) return disks.find(({ target }) => target.dev === name);
+	const found = disks.filter((disk) => sourcePathOf(disk) === name);
+	return found.length === 1 ? found[0] : undefined;
+}

@@ -73,6 +73,8 @@ export class Run {
 	agentOpen = false;
 	/** KiB that the user wants the guest to have; its balloon may leave it less for a while. Its definition's where absent. */
 	wantedMemory: number | undefined;
+	/** Somebody gave its monitor or its agent commands of their own. */
+	readonly tampered = { monitor: false, agent: false };
 	/** Where in the log this start's own output begins. */
 	logStart = 0;
 	/** Settles when nothing of the run is left. */

@@ -5,6 +5,7 @@ import { agentChannelChanged } from "../agent/agent.ts";
 import { formatNode, topImage } from "../devices/disk-image.ts";
 import { findDisk, idOfPath, sourcePathOf } from "../domain/find-device.ts";
 import { unplugEnded } from "../hotplug/unplug-events.ts";
+import { vcpusChanged } from "../hotplug/vcpu.ts";
 import { saveStatus } from "../lifecycle/status-file.ts";
 import type { EventHandlers } from "./handler.ts";
 
@@ -58,6 +59,7 @@ export const deviceEvents: EventHandlers = {
 	DEVICE_DELETED(source, { device, path }) {
 		const id = device ?? idOfPath(path);
 		if (id !== undefined) unplugEnded(source, id, "deleted");
+		if (/^vcpu\d+$/.test(id ?? "")) vcpusChanged(source.driver, source.domain, source.run).catch(() => undefined);
 	},
 
 	DEVICE_UNPLUG_GUEST_ERROR(source, { device, path }) {

@@ -4,23 +4,14 @@ import { VirtError } from "@virtkit/base/errors";
 import type { BlockInfo, BlockStats, DomainOperations } from "@virtkit/core/domain-operations";
 import { param, type TypedParam } from "@virtkit/core/typed-params";
 import { type DiskDef, type IotuneDef, isEmptySource } from "@virtkit/model/domain/disk";
-import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { BlockDeviceInfo } from "@virtkit/qapi/schema.gen";
 import { oneDefinition } from "../config/impact.ts";
 import { topImage } from "../devices/disk-image.ts";
 import type { QemuDomain } from "../domain/domain.ts";
-import { findDisk, sourcePathOf } from "../domain/find-device.ts";
+import { diskByName, findDisk } from "../domain/find-device.ts";
 import type { Run } from "../domain/run.ts";
 import { blockFigures, type DeviceCounters, deviceCounters, nodeOf } from "./block-query.ts";
 import { imageSizes, readableSizes } from "./image-size.ts";
-
-/** The disk of that target, or with that image where no other disk has it (virDomainDiskByName). */
-function diskByName(def: DomainDef, name: string): DiskDef | undefined {
-	const { disks } = def.devices;
-	if (!name.startsWith("/")) return disks.find(({ target }) => target.dev === name);
-	const found = disks.filter((disk) => sourcePathOf(disk) === name);
-	return found.length === 1 ? found[0] : undefined;
-}
 
 function refuseVhostUser(disk: DiskDef, what: string): void {
 	if (disk.type === "vhostuser")

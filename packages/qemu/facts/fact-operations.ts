@@ -6,6 +6,7 @@ import { cpuFacts } from "./cpu-facts.ts";
 import { interfaceFacts } from "./interface-facts.ts";
 import { labelFacts } from "./label-facts.ts";
 import { memoryFacts } from "./memory-facts.ts";
+import { messageFacts } from "./messages.ts";
 import { stateOperations } from "./state-operations.ts";
 import { statsFacts } from "./stats/stats.ts";
 import { vcpuFacts } from "./vcpu-facts.ts";
@@ -20,4 +21,5 @@ export const factOperations = (driver: Driver) => ({
 	...cpuFacts(driver),
 	...labelFacts,
 	...statsFacts,
+	...messageFacts(driver),
 });

@@ -18,6 +18,7 @@ import type { Helper } from "../helpers/helper.ts";
 import { ownHelper } from "../helpers/spawn.ts";
 import { ownHelperFiles } from "../helpers/start.ts";
 import { reconcileDevices } from "../hotplug/reconcile.ts";
+import { refreshVcpus } from "../hotplug/vcpu.ts";
 import { recoverInterruptedSave } from "../save/recover.ts";
 import { stateOfMachine } from "./adopt-state.ts";
 import { destroyRun } from "./autodestroy.ts";
@@ -81,6 +82,8 @@ async function makeRun(
 	run.fakeReboot = status.fakeReboot ?? false;
 	run.wantedMemory = status.wantedMemory;
 	run.lastImage = status.lastImage ?? 0;
+	run.tampered.monitor = status.monitorTouched ?? false;
+	run.tampered.agent = status.agentTouched ?? false;
 	// What was whole stays so: should this daemon be killed too, the next one must not take it for half started.
 	if (status.phase === "up") run.phase = "up";
 	domain.run = run;
@@ -147,6 +150,7 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 		const isHalf = status.phase === "starting" ? machine !== "running" : isToRun(status) && machine === "prelaunch";
 		if (isHalf) throw new VirtError("OPERATION_FAILED", `'${domain.name}' was not fully started`);
 		await refresh(run);
+		await refreshVcpus(run);
 	} catch (error) {
 		driver.log.warn(`ending '${domain.name}'`, { error });
 		if (run.process) await terminateProcess(run.process, [{ signal: "SIGKILL", deadlineMs: 30_000 }]);

@@ -16,6 +16,7 @@ import { type PausedReason, Run, type RunningReason } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { helperFailure } from "../helpers/spawn.ts";
 import { startHelpers } from "../helpers/start.ts";
+import { plugAtStart } from "../hotplug/vcpu.ts";
 import { admit } from "../policy/claims.ts";
 import { checkAccelerator } from "./accelerator.ts";
 import { autodestroyWith } from "./autodestroy.ts";
@@ -124,6 +125,7 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 		enterGroup(driver, run, domain.name).then(() => tuneEmulator(driver, run)),
 		saveStatusNow(domain, run),
 	]);
+	await plugAtStart(run);
 	await tuneThreads(driver, run);
 	await request.incoming?.load(run);
 	await letGo(domain, run, request);

@@ -61,17 +61,22 @@ async function limitThread(
 }
 
 /** Host CPUs and CPU time of vCPUs and I/O threads. */
-export async function tuneThreads(_driver: Driver, run: Run): Promise<void> {
+export async function tuneThreads(driver: Driver, run: Run): Promise<void> {
 	const { cputune, vcpu } = run.live.def;
 	if (cputune === undefined && vcpu.cpuset === undefined) return;
-	for (const [number, tid] of run.vcpuThreads) {
-		const cpus = cputune?.vcpupin.find((pin) => pin.vcpu === number)?.cpuset ?? vcpu.cpuset;
-		if (cpus) setAffinity(tid, cpus);
-		await limitThread(run, `vcpu${number}`, tid, cputune?.period, cputune?.quota);
-	}
+	for (const [number, tid] of run.vcpuThreads) await tuneVcpu(driver, run, number, tid);
 	for (const [number, tid] of run.iothreadThreads) {
 		const cpus = cputune?.iothreadpin.find((pin) => pin.iothread === number)?.cpuset ?? vcpu.cpuset;
 		if (cpus) setAffinity(tid, cpus);
 		await limitThread(run, `iothread${number}`, tid, cputune?.iothread_period, cputune?.iothread_quota);
 	}
+}
+
+/** Host CPUs and CPU time of one vCPU, also of one plugged later: its thread begins where QEMU's main thread may run. */
+export async function tuneVcpu(driver: Driver, run: Run, number: number, tid: number): Promise<void> {
+	const { cputune, vcpu } = run.live.def;
+	const pinned = cputune?.vcpupin.find((pin) => pin.vcpu === number)?.cpuset ?? vcpu.cpuset;
+	const cpus = pinned ?? (cputune?.emulatorpin ? driver.host.onlineCpus() : undefined);
+	if (cpus) setAffinity(tid, cpus);
+	await limitThread(run, `vcpu${number}`, tid, cputune?.period, cputune?.quota);
 }

@@ -1,9 +1,11 @@
 // Figures of domains: usage, statistics, job progress, labels.
 
+import { VirtError } from "@virtkit/base/errors";
 import type { DomainHandle } from "@virtkit/core/domain-operations";
 import type { Hypervisor } from "@virtkit/core/hypervisor";
 import { invoke } from "@virtkit/core/invoke";
 import type { TypedParam } from "@virtkit/core/typed-params";
+import { LIMITS } from "@virtkit/protocol/limits";
 import type { DomainRef } from "@virtkit/protocol/types/object";
 import type { Handlers } from "../handler.ts";
 import {
@@ -52,6 +54,7 @@ export function domainInfoHandlers(hypervisor: Hypervisor): Handlers {
 		...jobs(hypervisor),
 		...bulk(hypervisor),
 		...labels(hypervisor),
+		...inspection(hypervisor),
 	};
 }
 
@@ -206,4 +209,30 @@ function labels(hypervisor: Hypervisor): Handlers {
 				ret: all.length,
 			})),
 	};
+}
+
+function inspection(hypervisor: Hypervisor): Handlers {
+	const on = onDomain(hypervisor);
+	const buffer = (bytes: Uint8Array) => ({ buffer: Buffer.from(bytes) });
+	return {
+		DOMAIN_MEMORY_PEEK: (context, { dom, offset, size, flags }) => {
+			refuseLargePeek(size);
+			return on(context, dom, "memoryPeek", flags, buffer, offset, size);
+		},
+		DOMAIN_BLOCK_PEEK: (context, { dom, path, offset, size, flags }) => {
+			refuseLargePeek(size);
+			return on(context, dom, "blockPeek", flags, buffer, path, offset, size);
+		},
+		DOMAIN_GET_MESSAGES: (context, { dom, flags }) =>
+			on(context, dom, "messages", flags, (all) => ({ msgs: [...all] })),
+		DOMAIN_START_DIRTY_RATE_CALC: (context, { dom, seconds, flags }) =>
+			on(context, dom, "startDirtyRateCalculation", flags, nothing, seconds),
+	};
+}
+
+/** Messages have room for that many bytes. */
+function refuseLargePeek(size: number): void {
+	const most = Math.min(LIMITS.DOMAIN_MEMORY_PEEK_BUFFER_MAX, LIMITS.DOMAIN_BLOCK_PEEK_BUFFER_MAX);
+	if (size > most)
+		throw new VirtError("INTERNAL_ERROR", `size ${size} is too much to look at in one call: at most ${most} bytes`);
 }

@@ -36,6 +36,12 @@ function vcpus(hypervisor: Hypervisor): Handlers {
 		DOMAIN_GET_MAX_VCPUS: (context, { dom }) => on(context, dom, "maxVcpus", 0, (num) => ({ num })),
 		DOMAIN_SET_VCPUS: (context, { dom, nvcpus }) => on(context, dom, "setVcpus", LIVE, nothing, nvcpus),
 		DOMAIN_SET_VCPUS_FLAGS: (context, { dom, nvcpus, flags }) => on(context, dom, "setVcpus", flags, nothing, nvcpus),
+		DOMAIN_SET_VCPU: (context, { dom, cpumap, state, flags }) =>
+			on(context, dom, "setVcpu", flags, nothing, cpumap, state),
+		DOMAIN_SET_GUEST_VCPUS: (context, { dom, cpumap, state, flags }) =>
+			on(context, dom, "setGuestVcpus", flags, nothing, cpumap, state),
+		DOMAIN_GET_GUEST_VCPUS: (context, { dom, flags }) =>
+			on(context, dom, "guestVcpus", flags, (params) => ({ params: wireParameters(params) })),
 		DOMAIN_GET_VCPUS_FLAGS: (context, { dom, flags }) => on(context, dom, "vcpuCount", flags, (num) => ({ num })),
 		DOMAIN_GET_VCPUS: (context, { dom, maxinfo, maplen }) =>
 			on(context, dom, "vcpus", 0, (all) => {

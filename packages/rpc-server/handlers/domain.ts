@@ -124,6 +124,8 @@ function lifecycle(hypervisor: Hypervisor): Handlers {
 		DOMAIN_RESUME: plain("resume"),
 		DOMAIN_PM_SUSPEND_FOR_DURATION: (context, { dom, target, duration, flags }) =>
 			on(context, dom, "pmSuspend", flags, nothing, target, duration),
+		DOMAIN_SET_LIFECYCLE_ACTION: (context, { dom, type, action, flags }) =>
+			on(context, dom, "setLifecycleAction", flags, nothing, type, action),
 		DOMAIN_PM_WAKEUP: (context, { dom, flags }) => on(context, dom, "pmWakeup", flags, nothing),
 	};
 }
