@@ -71,12 +71,56 @@ def bulk(uri, xml, count):
     return {"define_ms": define, "list_ms": statistics.median(lists), "stats_ms": statistics.median(stats)}
 
 
+def native(uri, xml, rounds):
+    """Milliseconds of domxml-to-native: a document parsed, completed and made a command line."""
+    conn = libvirt.open(uri)
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        conn.domainXMLToNative("qemu-argv", xml, 0)
+        times.append((time.perf_counter() - began) * 1000)
+    return {"median_ms": statistics.median(times)}
+
+
+def first_stats(uri):
+    """Milliseconds of the first statistics over all domains, for which each definition has to be read."""
+    conn = libvirt.open(uri)
+    began = time.perf_counter()
+    records = conn.getAllDomainStats()
+    return {"ms": (time.perf_counter() - began) * 1000, "domains": len(records)}
+
+
+def running(uri, xml, count):
+    """Milliseconds of statistics over `count` running, paused guests, all groups."""
+    conn = libvirt.open(uri)
+    guests = []
+    times = []
+    try:
+        for number in range(count):
+            guests.append(conn.createXML(xml.replace("<name>", f"<name>{number}-", 1), libvirt.VIR_DOMAIN_START_PAUSED))
+        for _ in range(9):
+            began = time.perf_counter()
+            records = conn.getAllDomainStats(0, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_PAUSED)
+            times.append((time.perf_counter() - began) * 1000)
+            assert len(records) == count
+    finally:
+        for guest in guests:
+            guest.destroy()
+    return {"median_ms": statistics.median(times)}
+
+
 def main():
     workload, uri, path = sys.argv[1:4]
     number = int(sys.argv[4]) if len(sys.argv) > 4 else 0
     xml = open(path).read()
     if workload == "start":
         result = start(uri, xml, number or 15)
+    elif workload == "native":
+        result = native(uri, xml, number or 50)
+    elif workload == "first-stats":
+        result = first_stats(uri)
+    elif workload == "running":
+        result = running(uri, xml, number or 100)
     elif workload == "bulk":
         result = bulk(uri, xml, number or 500)
     else:

@@ -1,7 +1,7 @@
 // Side by side in one run: virtkit, libvirtd and bare QEMU, asked by the same client. Prints a table of figures and ratios.
 
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -14,8 +14,31 @@ import { startVirtkit } from "./daemons.ts";
 const run = promisify(execFile);
 const CLIENT = fileURLToPath(new URL("client.py", import.meta.url));
 const CLI = fileURLToPath(new URL("../virtkit", import.meta.url));
+const EMULATOR = "/usr/bin/qemu-system-x86_64";
 /** The system's own Python, which has python3-libvirt; another one first on the path has not. */
 const PYTHON = "/usr/bin/python3";
+
+/** Rounds of starts, and how many of each kind are in one. */
+const START_ROUNDS = 5;
+const STARTS = 5;
+
+/** QEMU with next to nothing. */
+const FEWEST_OPTIONS = "-machine q35 -accel tcg -m 128 -nodefaults -no-user-config -display none".split(" ");
+
+/** What libvirt's defaults add to such a guest, with the options that a daemon gives QEMU. */
+const SAME_OPTIONS = [
+	...["-name", "guest=bench,debug-threads=on", "-machine", "pc-q35-7.2,usb=off,dump-guest-core=off", "-accel", "tcg"],
+	...["-cpu", "qemu64", "-m", "128", "-overcommit", "mem-lock=off", "-smp", "1,sockets=1,cores=1,threads=1"],
+	...["-display", "none", "-no-user-config", "-nodefaults", "-rtc", "base=utc", "-no-shutdown", "-no-acpi"],
+	...["-boot", "strict=on", "-append", "console=ttyS0"],
+	...["-device", "pcie-root-port,port=8,chassis=1,id=pci.1,bus=pcie.0,multifunction=on,addr=0x1"],
+	...["-device", "pcie-root-port,port=9,chassis=2,id=pci.2,bus=pcie.0,addr=0x1.0x1"],
+	...["-device", "pcie-root-port,port=10,chassis=3,id=pci.3,bus=pcie.0,addr=0x1.0x2"],
+	...["-device", "qemu-xhci,id=usb,bus=pci.1,addr=0x0", "-chardev", "null,id=charserial0"],
+	...["-device", "isa-serial,chardev=charserial0,id=serial0,index=0", "-audiodev", "none,id=audio1"],
+	...["-device", "virtio-balloon-pci,id=balloon0,bus=pci.2,addr=0x0"],
+	...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", "-msg", "timestamp=on"],
+];
 
 interface Row {
 	readonly what: string;
@@ -46,96 +69,101 @@ async function timed(file: string, args: readonly string[], rounds = 9): Promise
 	return median(times);
 }
 
+/** A guest of many devices, as a manager of virtual machines makes it. */
+const TYPICAL = fileURLToPath(new URL("typical.xml", import.meta.url));
+/** As little as a guest can be. */
+const FIRMWARE_GUEST = `<domain type='qemu'><name>idle-${process.pid}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os><devices><serial type='null'/></devices></domain>\n`;
+
 /** A guest that boots a kernel directly, as the issue's figures were measured with. */
 function domainXml(kernel: string): string {
 	return `<domain type='qemu'><name>bench-${process.pid}</name><memory unit='MiB'>128</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type><kernel>${kernel}</kernel><cmdline>console=ttyS0</cmdline></os><devices><serial type='null'/></devices></domain>\n`;
 }
+
+type Both = (workload: string, number: number) => Promise<{ virtkit: Figures; libvirtd: Figures }>;
+
+/** One figure of both daemons, as a row. */
+const beside = (
+	what: string,
+	unit: string,
+	{ virtkit, libvirtd }: Awaited<ReturnType<Both>>,
+	key: string,
+	more = false,
+): Row => ({ what, unit, virtkit: virtkit[key] ?? Number.NaN, libvirtd: libvirtd[key] ?? Number.NaN, more });
 
 async function measure(): Promise<Row[]> {
 	using folder = temporaryFolder();
 	const kernel = findKernel();
 	if (!kernel) throw new Error("no readable kernel in /boot: install linux-image-amd64");
 	const xml = folder.file("domain.xml");
-	writeFileSync(xml, domainXml(kernel.path));
-	await using virtkit = await startVirtkit(0, domainXml(kernel.path));
+	const guest = domainXml(kernel.path);
+	writeFileSync(xml, guest);
+	await using virtkit = await startVirtkit(0, guest);
 	await using libvirtd = await startLibvirtd();
 	const uris = { virtkit: virtkit.uri, libvirtd: libvirtd.uri };
-	const rows: Row[] = [];
-	const both = async (workload: string, number: number): Promise<{ virtkit: Figures; libvirtd: Figures }> => ({
+	const both: Both = async (workload, number) => ({
 		virtkit: await ask(workload, uris.virtkit, xml, number),
 		libvirtd: await ask(workload, uris.libvirtd, xml, number),
 	});
-	const add = (
-		what: string,
-		unit: string,
-		figures: { virtkit: Figures; libvirtd: Figures },
-		key: string,
-		more = false,
-	): void => {
-		rows.push({
-			what,
-			unit,
-			virtkit: figures.virtkit[key] ?? Number.NaN,
-			libvirtd: figures.libvirtd[key] ?? Number.NaN,
-			more,
-		});
-	};
-
-	const options = [
-		"-machine",
-		"q35",
-		"-accel",
-		"tcg",
-		"-m",
-		"128",
-		"-nodefaults",
-		"-no-user-config",
-		"-display",
-		"none",
-		"-kernel",
-		kernel.path,
-	];
-	const bare: number[] = [];
-	for (let round = 0; round < 15; round++)
-		bare.push(await bareStart("/usr/bin/qemu-system-x86_64", options, folder.path));
-	const started = await both("start", 15);
-	rows.push({
-		what: "createXML until the guest runs",
-		unit: "ms",
-		virtkit: started.virtkit.median_ms ?? Number.NaN,
-		libvirtd: started.libvirtd.median_ms ?? Number.NaN,
-		bare: median(bare),
-	});
-	for (const clients of [1, 4, 16])
-		for (const call of ["info", "XMLDesc"])
-			add(
-				`${call}, ${clients} client${clients > 1 ? "s" : ""}`,
-				"calls/s",
-				await both(call, clients),
-				"per_second",
-				true,
-			);
-	const bulk = await both("bulk", 500);
-	add("defineXML of 500, each", "ms", bulk, "define_ms");
-	add("listAllDomains of 500", "ms", bulk, "list_ms");
-	add("getAllDomainStats of 500", "ms", bulk, "stats_ms");
+	const rows = [...(await measureStarts(both, kernel.path, folder.path)), ...(await measureCalls(both))];
 	rows.push({
 		what: "virtkit list / virsh list",
 		unit: "ms",
 		virtkit: await timed(CLI, ["-c", uris.virtkit, "list"]),
 		libvirtd: await timed("virsh", ["-c", uris.libvirtd, "list"]),
 	});
-	rows.push(...(await measureSizes(domainXml(kernel.path))));
-	return rows;
+	copyFileSync(TYPICAL, xml);
+	rows.push(beside("domxml-to-native of a typical guest", "ms", await both("native", 100), "median_ms"));
+	writeFileSync(xml, FIRMWARE_GUEST);
+	rows.push(beside("statistics of 100 running, paused guests", "ms", await both("running", 100), "median_ms"));
+	return [...rows, ...(await measureSizes(guest, xml))];
+}
+
+/** Starts by turns: what else the machine does then bears on all of them alike. */
+async function measureStarts(both: Both, kernel: string, folder: string): Promise<Row[]> {
+	const taken = { bare: [] as number[], same: [] as number[], virtkit: [] as number[], libvirtd: [] as number[] };
+	for (let round = 0; round < START_ROUNDS; round++) {
+		for (let time = 0; time < STARTS; time++) {
+			taken.bare.push(await bareStart(EMULATOR, [...FEWEST_OPTIONS, "-kernel", kernel], folder));
+			taken.same.push(await bareStart(EMULATOR, [...SAME_OPTIONS, "-kernel", kernel], folder));
+		}
+		const { virtkit, libvirtd } = await both("start", STARTS);
+		taken.virtkit.push(virtkit.median_ms ?? Number.NaN);
+		taken.libvirtd.push(libvirtd.median_ms ?? Number.NaN);
+	}
+	const [virtkit, libvirtd] = [median(taken.virtkit), median(taken.libvirtd)];
+	return [
+		{ what: "createXML until the guest runs", unit: "ms", virtkit, libvirtd, bare: median(taken.bare) },
+		{ what: "the same, beside QEMU with the same options", unit: "ms", virtkit, bare: median(taken.same) },
+	];
+}
+
+async function measureCalls(both: Both): Promise<Row[]> {
+	const rows: Row[] = [];
+	for (const clients of [1, 4, 16])
+		for (const call of ["info", "XMLDesc"]) {
+			const what = `${call}, ${clients} client${clients > 1 ? "s" : ""}`;
+			rows.push(beside(what, "calls/s", await both(call, clients), "per_second", true));
+		}
+	const bulk = await both("bulk", 500);
+	return [
+		...rows,
+		beside("defineXML of 500, each", "ms", bulk, "define_ms"),
+		beside("listAllDomains of 500", "ms", bulk, "list_ms"),
+		beside("getAllDomainStats of 500", "ms", bulk, "stats_ms"),
+	];
 }
 
 /** How soon a daemon is ready, and how large it is, by what it has to find. */
-async function measureSizes(xml: string): Promise<Row[]> {
+async function measureSizes(xml: string, file: string): Promise<Row[]> {
 	const rows: Row[] = [];
 	for (const count of [0, 1000, 10_000]) {
 		await using daemon = await startVirtkit(count, xml);
 		rows.push({ what: `daemon ready with ${count} definitions`, unit: "ms", virtkit: daemon.readyMs });
 		rows.push({ what: `resident memory with ${count} definitions`, unit: "MiB", virtkit: daemon.residentMiB() });
+		if (count === 0) continue;
+		// Each definition is read for them: parsed, validated, made figures of.
+		const read = await ask("first-stats", daemon.uri, file, 0);
+		rows.push({ what: `first statistics of ${count} definitions`, unit: "ms", virtkit: read.ms ?? Number.NaN });
 	}
 	return rows;
 }
