@@ -1,26 +1,43 @@
 // Images that libvirt's daemon saved go on here, and images saved here go on there.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import test from "node:test";
 import { startLibvirtd } from "@virtkit/testing/oracle";
 import { TestDriver, until } from "@virtkit/testing/qemu-driver";
 
 /** A guest with devices whose state and addresses must fit. */
-const GUEST = `<domain type='qemu'><name>mover</name><uuid>6bb1a7a0-3a7c-4b7e-9d0e-6f0d7d0c0a01</uuid>
+const guest = (
+	image: string,
+): string => `<domain type='qemu'><name>mover</name><uuid>6bb1a7a0-3a7c-4b7e-9d0e-6f0d7d0c0a01</uuid>
 <memory unit='MiB'>64</memory><vcpu>2</vcpu>
 <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/><apic/></features>
-<devices><serial type='pty'/><console type='pty'/>
+<devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${image}'/><target dev='vda' bus='virtio'/></disk>
+<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>
+<controller type='scsi' model='virtio-scsi'/><controller type='usb' model='qemu-xhci' ports='8'/>
+<controller type='pci' model='pcie-root'/><controller type='pci' model='pcie-root-port'/>
+<interface type='user'><mac address='52:54:00:12:34:56'/><model type='virtio'/></interface>
+<input type='tablet' bus='usb'/><sound model='ich9'/><watchdog model='i6300esb'/><memballoon model='virtio'/>
+<serial type='pty'/><console type='pty'/>
 <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
 <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
 <video><model type='vga'/></video><graphics type='vnc' autoport='yes' listen='127.0.0.1'/>
 </devices></domain>`;
 
+function makeImage(driver: TestDriver): string {
+	const image = driver.path("disk.qcow2");
+	execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", image, "64M"]);
+	return image;
+}
+
 test("an image that libvirt's daemon saved goes on here", async () => {
 	await using oracle = await startLibvirtd();
 	await using driver = await TestDriver.start();
+	const xmlOfGuest = guest(makeImage(driver));
 	const path = driver.path("mover.save");
-	await oracle.virshWith(GUEST, "create");
+	await oracle.virshWith(xmlOfGuest, "create");
 	await oracle.virsh("save", "mover", path);
 	const domain = await driver.driver.domains.restore({ path }, 0, driver.context);
 	await until(() => domain.stateName === "running", "the guest runs");
@@ -34,8 +51,9 @@ test("an image that libvirt's daemon saved goes on here", async () => {
 test("an image saved here goes on under libvirt's daemon, also with its definition edited there", async () => {
 	await using oracle = await startLibvirtd();
 	await using driver = await TestDriver.start();
+	const xmlOfGuest = guest(makeImage(driver));
 	const path = driver.path("mover.save");
-	const domain = await driver.create(GUEST);
+	const domain = await driver.create(xmlOfGuest);
 	await driver.run("save", domain, 0, { path });
 	const xml = await oracle.virsh("save-image-dumpxml", path);
 	assert.equal(`${xml.trimEnd()}\n`, await driver.driver.domains.saveImageXml(path, 0, driver.context));

@@ -3,6 +3,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import { formatNumberSet } from "@virtkit/xml/bitmap";
+import { maxVcpus, onlineVcpus } from "../defaults/vcpus.ts";
 
 type Devices = DomainDef["devices"];
 
@@ -23,10 +25,29 @@ const DOMAIN_TRAITS: readonly Trait<DomainDef>[] = [
 	["domain machine type", ({ os }) => os.type.machine],
 	["domain SMBIOS mode", ({ os }) => os.smbios?.mode],
 	["domain sysinfo", ({ sysinfo }) => sysinfo],
+	["domain memoryBacking source", ({ memoryBacking }) => memoryBacking?.source?.type],
+	["domain NUMA node count", ({ cpu }) => cpu?.numa?.cell.length ?? 0],
+	["domain size of NUMA nodes", ({ cpu }) => cpu?.numa?.cell.map(({ memory }) => memory).join(", ")],
+	[
+		"domain processors of NUMA nodes",
+		({ cpu }) => cpu?.numa?.cell.map(({ cpus = [] }) => formatNumberSet(cpus)).join("; "),
+	],
+	["domain NUMA distances", ({ cpu }) => cpu?.numa?.cell.map(({ distances }) => distances)],
 	["domain CPU", ({ cpu }) => cpu],
+	["domain state of vCPUs", vcpusOf],
+	["domain vCPU enable order", ({ vcpus }) => vcpus.map(({ order }) => order ?? 0).join(", ") || undefined],
 	["domain timers", ({ clock }) => clock.timer],
 	["domain features", ({ features }) => features],
+	["USB redirection filter", ({ devices: { redirfilter } }) => redirfilter],
 ];
+
+/** Which vCPUs are there, however the definition says it. */
+function vcpusOf(def: DomainDef): string {
+	const online = onlineVcpus(def);
+	return Array.from({ length: maxVcpus(def) }, (_, id) => ((def.vcpus[id]?.enabled ?? id < online) ? "1" : "0")).join(
+		"",
+	);
+}
 
 /** A kind of device: how messages call it, where its devices are, and what the guest sees of each. */
 interface Kind<D> {
@@ -61,7 +82,11 @@ const KINDS: readonly Kind<never>[] = [
 		["controller ports", ({ ports }) => ports],
 		["controller vectors", ({ vectors }) => vectors],
 	]),
-	kind("filesystem", ({ filesystems }) => filesystems, [["filesystem guest target", ({ target }) => target]]),
+	kind("filesystem", ({ filesystems }) => filesystems, [
+		["filesystem guest target", ({ target }) => target],
+		["filesystem access mode", ({ readonly }) => readonly],
+		["filesystem model", ({ model }) => model],
+	]),
 	kind("net card", ({ interfaces }) => interfaces, [
 		["network card mac", ({ mac }) => mac.address],
 		["network card model", ({ model }) => model?.type],
@@ -82,7 +107,10 @@ const KINDS: readonly Kind<never>[] = [
 		["video card heads", ({ model }) => model.heads],
 		["video card acceleration", ({ model }) => model.acceleration],
 	]),
-	kind("host device", ({ hostdevs }) => hostdevs, [["host device mode", ({ mode }) => mode]]),
+	kind("host device", ({ hostdevs }) => hostdevs, [
+		["host device mode", ({ mode }) => mode],
+		["host device subsystem", ({ type }) => type],
+	]),
 	kind("smartcard", ({ smartcards }) => smartcards, []),
 	kind("serial port", ({ serials }) => serials, [
 		["serial type", ({ target }) => target.type],
@@ -93,10 +121,15 @@ const KINDS: readonly Kind<never>[] = [
 	kind("channel", ({ channels }) => channels, [
 		["channel type", ({ target }) => target.type],
 		["channel name", ({ target }) => target.name],
+		["channel addr", ({ target }) => target.address],
+		["channel to or from spicevmc", ({ type }) => type === "spicevmc"],
 	]),
 	kind("console", ({ consoles }) => consoles, [["console type", ({ target }) => target.type]]),
 	kind("hub device", ({ hubs }) => hubs, [["hub device type", ({ type }) => type]]),
-	kind("redirected devices", ({ redirdevs }) => redirdevs, [["redirected device bus", ({ bus }) => bus]]),
+	kind("redirected devices", ({ redirdevs }) => redirdevs, [
+		["redirected device bus", ({ bus }) => bus],
+		["redirected device source type", ({ type }) => type],
+	]),
 	kind("watchdog", ({ watchdog }) => one(watchdog), [["watchdog model", ({ model }) => model]]),
 	kind("memory balloon", ({ memballoon }) => one(memballoon), [
 		["balloon model", ({ model }) => model],
@@ -105,18 +138,61 @@ const KINDS: readonly Kind<never>[] = [
 	]),
 	kind("RNG device", ({ rngs }) => rngs, [["RNG model", ({ model }) => model]]),
 	kind("panic device", ({ panics }) => panics, [["panic model", ({ model }) => model]]),
-	kind("shared memory", ({ shmems }) => shmems, [["shared memory", ({ name, model, size }) => [name, model, size]]]),
-	kind("TPM device", ({ tpms }) => tpms, [["TPM device model", ({ model }) => model]]),
+	kind("shared memory", ({ shmems }) => shmems, [
+		["shared memory name", ({ name }) => name],
+		["shared memory role", ({ role }) => role],
+		["shared memory model", ({ model }) => model.type],
+		["shared memory size", ({ size }) => size],
+		["shared memory server usage", ({ server }) => server !== undefined],
+		["shared memory MSI configuration", ({ msi }) => msi],
+	]),
+	kind("TPM device", ({ tpms }) => tpms, [
+		["TPM device type", ({ backend }) => backend.type],
+		["TPM device model", ({ model }) => model],
+		["TPM version", ({ backend }) => backend.version],
+		["TPM active PCR banks", ({ backend }) => backend.active_pcr_banks],
+	]),
 	kind("memory device", ({ memories }) => memories, [
 		["memory device model", ({ model }) => model],
-		["memory device target", ({ target }) => target],
+		["memory device targetNode", ({ target }) => target.node],
+		["memory device size", ({ target }) => target.size],
+		["memory device block size", ({ target }) => target.block],
+		["memory device requested size", ({ target }) => target.requested],
+		["NVDIMM label size", ({ target }) => target.label?.size],
+		["NVDIMM readonly flag", ({ target }) => target.readonly],
+		["NVDIMM alignment", ({ source }) => source?.alignsize],
+		["NVDIMM pmem flag", ({ source }) => source?.pmem],
+		["NVDIMM UUID", ({ uuid }) => uuid],
+		["memory device alias", ({ alias }) => alias],
 	]),
-	kind("IOMMU device", ({ iommu }) => one(iommu), [["domain IOMMU device model", ({ model }) => model]]),
+	kind("IOMMU device", ({ iommu }) => one(iommu), [
+		["domain IOMMU device model", ({ model }) => model],
+		["domain IOMMU device intremap value", ({ driver }) => driver?.intremap],
+		["domain IOMMU device caching mode", ({ driver }) => driver?.caching_mode],
+		["domain IOMMU device eim value", ({ driver }) => driver?.eim],
+		["domain IOMMU device iotlb value", ({ driver }) => driver?.iotlb],
+		["domain IOMMU device aw_bits value", ({ driver }) => driver?.aw_bits],
+	]),
 	kind("vsock device", ({ vsock }) => one(vsock), [["domain vsock device model", ({ model }) => model]]),
 ];
 
-/** Where a device sits; every kind may say so. */
-const ADDRESS: Trait<{ readonly address?: unknown }> = ["device address", ({ address }) => address];
+/** What devices of any kind may say. */
+interface AnyDevice {
+	/** Where it sits. */
+	readonly address?: unknown;
+	readonly acpi?: { readonly index?: unknown };
+	/** virtio's options among others. */
+	readonly driver?: Readonly<Record<string, unknown>>;
+}
+
+/** What the guest sees of a device of any kind: its place, and virtio's features (virDomainVirtioOptionsCheckABIStability). */
+const ANY_DEVICE: readonly Trait<AnyDevice>[] = [
+	...["iommu", "ats", "packed", "page_per_vq"].map(
+		(option): Trait<AnyDevice> => [`device ${option} option`, ({ driver }) => driver?.[option]],
+	),
+	["device address", ({ address }) => address],
+	["ACPI index", ({ acpi }) => acpi?.index],
+];
 
 /**
  * Refuses `target` in place of `source` where the guest would see a difference.
@@ -132,7 +208,7 @@ export function checkGuestAbi(source: DomainDef, target: DomainDef): void {
 		for (const [index, device] of ours.entries()) {
 			const other = theirs[index] as never;
 			compare(traits, device, other);
-			compare([ADDRESS], device, other);
+			compare(ANY_DEVICE, device, other);
 		}
 	}
 }
