@@ -38,7 +38,10 @@ export const LAYERS: readonly Layer[] = [
 		],
 	},
 	{ folder: "packages/rpc-server", imports: ["packages/base", "packages/xdr", "packages/protocol", "packages/core"] },
-	{ folder: "packages/client", imports: ["packages/base", "packages/xdr", "packages/protocol", "packages/core"] },
+	{
+		folder: "packages/client",
+		imports: ["packages/base", "packages/model", "packages/xdr", "packages/protocol", "packages/core"],
+	},
 	{ folder: "packages/testing", imports: [ANYTHING] },
 	{
 		folder: "apps/cli",

@@ -40,10 +40,10 @@ export function formatElement<T>(
 	const self = value as Loose;
 	if (schema.variants) {
 		const { by, of, fallback } = schema.variants;
-		const word = String(self[by] ?? fallback);
-		parts.attributes += formatAttribute(by, word);
+		const word = (self[by] ?? fallback) as string | undefined;
+		if (word !== undefined) parts.attributes += formatAttribute(by, word);
 		formatFields(schema.fields, self, parts, indent + 2, options, parent);
-		formatFields(of[word] ?? NONE, self, parts, indent + 2, options, parent);
+		formatFields(of[word ?? ""] ?? NONE, self, parts, indent + 2, options, parent);
 	} else formatFields(schema.fields, self, parts, indent + 2, options, parent);
 	return close(name, parts, indent, keepEmpty);
 }

@@ -2,14 +2,12 @@
 
 import { connectRpc, type RpcConnectOptions } from "../connect.ts";
 import type { RpcClient } from "../rpc-client.ts";
+import { type DomainDocument, xmlOf } from "./definition.ts";
 import { Domain } from "./domain.ts";
 import { EVENT_KINDS, type EventKind, EventStream } from "./events.ts";
 import { DEFINE, type FlagOptions, flagsOf, LIST, SAVE, START, STATS, XML } from "./flags.ts";
 import { Host } from "./host.ts";
 import { type Parameters, parametersOf } from "./parameters.ts";
-
-/** A domain document: libvirt's XML, or anything that writes itself as such (a definition of `@virtkit/model`). */
-export type DomainDocument = string | { toString(): string };
 
 /** The domains of a connection. */
 export class Domains {
@@ -41,18 +39,16 @@ export class Domains {
 		}
 	}
 
-	/** Defines a domain, or changes the definition of the one with its name and UUID. */
-	define(document: DomainDocument, options: FlagOptions<typeof DEFINE> = {}): Promise<Domain> {
-		return this.#found(
-			this.#rpc.call("DOMAIN_DEFINE_XML_FLAGS", { xml: String(document), flags: flagsOf(DEFINE, options) }),
-		);
+	/** Defines a domain, or changes the definition of the one with its name and UUID. Throws INVALID_ARG, XML_ERROR and what the daemon answers. */
+	async define(document: DomainDocument, options: FlagOptions<typeof DEFINE> = {}): Promise<Domain> {
+		const args = { xml: await xmlOf(document), flags: flagsOf(DEFINE, options) };
+		return this.#found(this.#rpc.call("DOMAIN_DEFINE_XML_FLAGS", args));
 	}
 
 	/** Starts a domain that is gone once it stops. */
-	create(document: DomainDocument, options: FlagOptions<typeof START> = {}): Promise<Domain> {
-		return this.#found(
-			this.#rpc.call("DOMAIN_CREATE_XML", { xmlDesc: String(document), flags: flagsOf(START, options) }),
-		);
+	async create(document: DomainDocument, options: FlagOptions<typeof START> = {}): Promise<Domain> {
+		const args = { xmlDesc: await xmlOf(document), flags: flagsOf(START, options) };
+		return this.#found(this.#rpc.call("DOMAIN_CREATE_XML", args));
 	}
 
 	/** Starts a guest from a file that `save` wrote on the daemon's host. */
@@ -96,7 +92,7 @@ export class Domains {
 
 	/** The hypervisor's own command line for a document (format `qemu-argv`). */
 	async toNative(document: DomainDocument, format = "qemu-argv"): Promise<string> {
-		const args = { nativeFormat: format, domainXml: String(document), flags: 0 };
+		const args = { nativeFormat: format, domainXml: await xmlOf(document), flags: 0 };
 		return (await this.#rpc.call("CONNECT_DOMAIN_XML_TO_NATIVE", args)).nativeConfig;
 	}
 

@@ -7,6 +7,7 @@ import type { ArgsOf, CallName, RetOf } from "@virtkit/protocol/procedure-types"
 import type { DomainRef } from "@virtkit/protocol/types/object";
 import type { TypedParameter } from "@virtkit/protocol/types/typed-parameter";
 import type { RpcClient } from "../rpc-client.ts";
+import { type DomainDef, definitionOf } from "./definition.ts";
 import {
 	AFFECT,
 	CONSOLE,
@@ -155,6 +156,11 @@ export class Domain {
 
 	async xml(options: FlagOptions<typeof XML> = {}): Promise<string> {
 		return (await this.call("DOMAIN_GET_XML_DESC", { flags: flagsOf(XML, options) })).xml;
+	}
+
+	/** The definition as a typed object, with everything that the daemon added to what it was given. */
+	async definition(options: FlagOptions<typeof XML> = {}): Promise<DomainDef> {
+		return definitionOf(await this.xml(options));
 	}
 
 	async getAutostart(): Promise<boolean> {
