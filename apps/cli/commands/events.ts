@@ -111,14 +111,16 @@ const PRINTED_KINDS: Partial<Record<EventKind, string>> = {
 	"block-job-legacy": "block-job",
 };
 
-/** The name that virsh has for a kind of event. */
-export const printedKind = (kind: EventKind): string => PRINTED_KINDS[kind] ?? kind;
+const printedKind = (kind: EventKind): string => PRINTED_KINDS[kind] ?? kind;
 
 /** The line that virsh prints for an event. */
 export function eventLine(event: Event): string {
 	const text = TEXTS[event.kind] as (facts: Event) => string;
 	return `event '${printedKind(event.kind)}' for domain '${event.domain.name}'${text(event)}`;
 }
+
+/** The names of all kinds of events, as virsh has them. */
+export const eventNames = (): string[] => ALL_EVENT_KINDS.map(printedKind);
 
 const stamp = (now = new Date()): string => now.toISOString().replace("T", " ").replace("Z", "+0000");
 

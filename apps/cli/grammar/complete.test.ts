@@ -41,3 +41,29 @@ test("values complete to what their option asks for, by position or by name", as
 	assert.deepEqual(await candidates("start --domain web f"), ["file"]);
 	assert.deepEqual(await candidates("stop x"), []);
 });
+
+test("names in a domain are asked of the domain that the words name", async () => {
+	const asked: unknown[] = [];
+	const detach: readonly Command<void>[] = [
+		command({
+			name: "detach-disk",
+			summary: "",
+			options: {
+				domain: needed("", { completes: "domain" }),
+				target: needed("", { completes: "disk" }),
+				live: flag(""),
+			},
+			run: async () => undefined,
+		}),
+	];
+	const source = async (kind: string, before: object): Promise<readonly string[]> => {
+		asked.push([kind, before]);
+		return ["vda", "vdb"];
+	};
+	assert.deepEqual(await complete(["detach-disk", "--live", "web", "v"], detach, source), ["vda", "vdb"]);
+	assert.deepEqual(await complete(["detach-disk", "--target", ""], detach, source), ["vda", "vdb"]);
+	assert.deepEqual(asked, [
+		["disk", { domain: "web" }],
+		["disk", {}],
+	]);
+});

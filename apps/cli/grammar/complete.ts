@@ -1,9 +1,18 @@
 // What may come next on a command line: names of commands and options, and values by what an option completes to.
 
 import type { Command, Completes, Option } from "./command.ts";
+import { takeWords } from "./parse.ts";
+
+/** What the words before name already, that other names depend on. */
+export interface NamedBefore {
+	readonly domain?: string;
+}
 
 /** Finds the names of one kind; absent kinds complete to nothing. */
-export type NameSource = (kind: Exclude<Completes, readonly string[]>) => Promise<readonly string[]>;
+export type NameSource = (
+	kind: Exclude<Completes, readonly string[]>,
+	before: NamedBefore,
+) => Promise<readonly string[]>;
 
 /**
  * Candidates for the last of `words` (which may be empty), given the words before it.
@@ -25,7 +34,19 @@ export async function complete<C>(
 		return starting(Object.keys(command.options).map((name) => `--${name}`)).filter((one) => !before.includes(one));
 	const option = optionAt(command, before);
 	if (!option?.completes) return [];
-	return starting(typeof option.completes === "string" ? await names(option.completes) : option.completes);
+	if (typeof option.completes !== "string") return starting(option.completes);
+	const domain = domainBefore(command, before);
+	return starting(await names(option.completes, domain === undefined ? {} : { domain }));
+}
+
+/** The value that the words give the command's option `domain`, by name or by position. */
+function domainBefore<C>(command: Command<C>, words: readonly string[]): string | undefined {
+	if (!command.options.domain) return undefined;
+	try {
+		return takeWords(command, words, false).get("domain")?.[0];
+	} catch {
+		return undefined;
+	}
 }
 
 /** The option whose value comes after the words `before`. */

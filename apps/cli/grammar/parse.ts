@@ -17,8 +17,8 @@ export function parseArguments<C>(command: Command<C>, words: readonly string[])
 	return argumentsOf(command, takeWords(command, words));
 }
 
-/** Which option of `command` each word is for. Throws UsageError in virsh's words. */
-export function takeWords<C>(command: Command<C>, words: readonly string[]): GivenWords {
+/** Which option of `command` each word is for. Throws UsageError in virsh's words; `whole` ones must not lack any. */
+export function takeWords<C>(command: Command<C>, words: readonly string[], whole = true): GivenWords {
 	const given = new Map<string, string[]>();
 	const queue = [...words];
 	let optionsEnded = false;
@@ -27,7 +27,7 @@ export function takeWords<C>(command: Command<C>, words: readonly string[]): Giv
 		else if (!optionsEnded && /^--[a-z0-9]/i.test(word)) takeNamed(command, given, word.slice(2), queue);
 		else takePositional(command, given, word);
 	}
-	if (command.name !== "help") checkRequired(command, given);
+	if (whole && command.name !== "help") checkRequired(command, given);
 	return given;
 }
 
