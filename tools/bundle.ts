@@ -16,24 +16,28 @@ const BANNER =
 
 /** Bundles each program into one file of `lib`; returns the source files that are in them. */
 async function bundlePrograms(lib: string): Promise<string[]> {
-	const result = await build({
-		absWorkingDir: ROOT,
-		entryPoints: PROGRAMS,
-		outdir: lib,
-		outExtension: { ".js": ".mjs" },
-		bundle: true,
-		platform: "node",
-		target: "node24",
-		format: "esm",
-		external: [...NATIVE_PACKAGES],
-		banner: { js: BANNER },
-		// Names stay as they are: stack traces in a log should tell where.
-		minifySyntax: true,
-		minifyWhitespace: true,
-		metafile: true,
-		logLevel: "warning",
-	});
-	return Object.keys(result.metafile.inputs);
+	const results = await Promise.all(
+		PROGRAMS.map(({ name, entry, format }) =>
+			build({
+				absWorkingDir: ROOT,
+				entryPoints: { [name]: entry },
+				outdir: lib,
+				outExtension: { ".js": format === "esm" ? ".mjs" : ".cjs" },
+				bundle: true,
+				platform: "node",
+				target: "node24",
+				format,
+				external: [...NATIVE_PACKAGES],
+				banner: format === "esm" ? { js: BANNER } : {},
+				// Names stay as they are: stack traces in a log should tell where.
+				minifySyntax: true,
+				minifyWhitespace: true,
+				metafile: true,
+				logLevel: "warning",
+			}),
+		),
+	);
+	return [...new Set(results.flatMap(({ metafile }) => Object.keys(metafile.inputs)))];
 }
 
 /** Copies what the native packages load when they are loaded; returns the files. */
@@ -50,11 +54,21 @@ function copyPackages(lib: string): string[] {
 	return own;
 }
 
-/** Runs each program once, so that its compiled code is there from the first start on. */
+/**
+ * Runs each program once, so that its compiled code is there from the first start on.
+ *
+ * The first run decides which functions are kept compiled, so it takes the way of most commands: to a daemon, though there is none.
+ */
 function warmUp(folder: string): void {
-	for (const args of [["help"], ["daemon", "--help"]]) {
+	const nowhere = "qemu+unix:///system?socket=/nonexistent/libvirt-sock";
+	const runs: [args: string[], status: number][] = [
+		[["-c", nowhere, "list"], 1],
+		[["help"], 0],
+		[["daemon", "--help"], 0],
+	];
+	for (const [args, status] of runs) {
 		const run = spawnSync(join(folder, "virtkit"), args, { encoding: "utf8", env: { PATH: "/usr/bin:/bin" } });
-		if (run.status !== 0) throw new Error(`the bundle's 'virtkit ${args.join(" ")}' fails: ${run.stderr}`);
+		if (run.status !== status) throw new Error(`the bundle's 'virtkit ${args.join(" ")}' fails: ${run.stderr}`);
 	}
 }
 
@@ -81,7 +95,8 @@ async function main(args: readonly string[]): Promise<number> {
 		return target === "--help" ? 0 : 2;
 	}
 	const folder = resolve(target);
-	if (existsSync(folder) && !existsSync(join(folder, "lib/cli.mjs"))) {
+	const holdsBundle = ["cli.cjs", "cli.mjs"].some((name) => existsSync(join(folder, "lib", name)));
+	if (existsSync(folder) && !holdsBundle) {
 		throw new Error(`${folder} exists and holds no bundle; name another folder or remove it`);
 	}
 	const fresh = join(dirname(folder), `.${basename(folder)}.${process.pid}`);

@@ -50,11 +50,16 @@ async function run({ options, words, help, version }: Invocation): Promise<numbe
 // A reader that has had enough, such as head, is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
-try {
-	process.exitCode = await run(
-		parseInvocation(process.argv.slice(2), defaultUri(process.env, process.getuid?.() ?? 0)),
-	);
-} catch (error) {
-	terminal.err(`error: ${error instanceof Error ? error.message : error}\n`);
-	process.exitCode = 1;
+/** Sets the exit status; nothing is thrown. Not awaited at the top, which only an ES module could do: the bundle is none. */
+async function main(): Promise<void> {
+	try {
+		process.exitCode = await run(
+			parseInvocation(process.argv.slice(2), defaultUri(process.env, process.getuid?.() ?? 0)),
+		);
+	} catch (error) {
+		terminal.err(`error: ${error instanceof Error ? error.message : error}\n`);
+		process.exitCode = 1;
+	}
 }
+
+void main();

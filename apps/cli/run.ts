@@ -36,9 +36,11 @@ export async function runCommand(context: CliContext, words: readonly string[]):
 
 /** Runs a command and ends its output with a blank line, as virsh does; the result is its exit status. */
 export async function runPrepared(context: CliContext, { run }: Prepared): Promise<number> {
-	const began = performance.now();
+	// Not by `performance`, which takes Node longer to load than most commands take to run.
+	const began = process.hrtime.bigint();
 	const status = await settle(context, () => run(context));
-	if (context.options.timing) context.print(`\n(Time: ${(performance.now() - began).toFixed(3)} ms)\n`);
+	if (context.options.timing)
+		context.print(`\n(Time: ${(Number(process.hrtime.bigint() - began) / 1e6).toFixed(3)} ms)\n`);
 	else if (!context.options.json && !context.ended) context.say("");
 	return status;
 }

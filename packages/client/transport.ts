@@ -4,7 +4,6 @@ import { connect as connectSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getSystemErrorMessage } from "node:util";
 import { VirtError } from "@virtkit/base/errors";
-import { CommandStream } from "./command-stream.ts";
 import { daemonSocketPath } from "./socket-path.ts";
 import { sshArguments } from "./ssh-command.ts";
 import type { ConnectionUri, UriTransport } from "./uri.ts";
@@ -25,13 +24,19 @@ const CONNECTORS: Readonly<Record<UriTransport, Connector>> = {
 	tcp: (uri, options) => openSocket({ host: uri.host ?? "localhost", port: uri.port ?? TCP_PORT }, options),
 	ssh: async (uri, options) => {
 		const path = daemonSocketPath(uri, options.readOnly);
-		return new CommandStream(uri.command ?? "ssh", sshArguments(uri, path, options.readOnly));
+		return commandStream(uri.command ?? "ssh", sshArguments(uri, path, options.readOnly));
 	},
-	ext: async (uri) => new CommandStream(uri.command ?? "", []),
+	ext: async (uri) => commandStream(uri.command ?? "", []),
 	tls: unsupported,
 	libssh: unsupported,
 	libssh2: unsupported,
 };
+
+/** What starts programs is loaded by those who need one: most clients are on the daemon's host, and quick. */
+async function commandStream(command: string, args: readonly string[]): Promise<Duplex> {
+	const { CommandStream } = await import("./command-stream.ts");
+	return new CommandStream(command, args);
+}
 
 /**
  * Connects to the daemon that a URI names.

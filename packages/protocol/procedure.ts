@@ -58,11 +58,20 @@ export function call<const A extends Fields, const R extends Fields>(
 	ret: R,
 	rules: CallRules,
 ): CallProcedure<ValueOf<A>, ValueOf<R>> {
+	let argsCodec: Codec<ValueOf<A>> | undefined;
+	let retCodec: Codec<ValueOf<R>> | undefined;
 	return {
 		kind: "call",
 		number,
-		args: fieldsCodec(args),
-		ret: fieldsCodec(ret),
+		// Made when first used: a client uses few of some five hundred rows, and waits for all of them to be made otherwise.
+		get args() {
+			argsCodec ??= fieldsCodec(args);
+			return argsCodec;
+		},
+		get ret() {
+			retCodec ??= fieldsCodec(ret);
+			return retCodec;
+		},
 		acl: rules.acl,
 		filter: rules.filter,
 		priority: rules.priority ?? "low",
@@ -72,7 +81,15 @@ export function call<const A extends Fields, const R extends Fields>(
 
 /** A row of a program's table: an event. */
 export function event<const M extends Fields>(number: number, message: M): EventProcedure<ValueOf<M>> {
-	return { kind: "event", number, message: fieldsCodec(message) };
+	let codec: Codec<ValueOf<M>> | undefined;
+	return {
+		kind: "event",
+		number,
+		get message() {
+			codec ??= fieldsCodec(message);
+			return codec;
+		},
+	};
 }
 
 function fieldsCodec<F extends Fields>(fields: F): Codec<ValueOf<F>> {

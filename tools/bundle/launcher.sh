@@ -15,9 +15,9 @@ NODE_COMPILE_CACHE_PORTABLE=1
 VIRTKIT_COMMAND=$here/virtkit
 export NODE_COMPILE_CACHE NODE_COMPILE_CACHE_PORTABLE VIRTKIT_COMMAND
 
-program=cli
+program=cli.cjs
 if [ "${1-}" = daemon ]; then
-	program=daemon
+	program=daemon.mjs
 	shift
 fi
-exec "$here/bin/node" "$here/lib/$program.mjs" "$@"
+exec "$here/bin/node" "$here/lib/$program" "$@"

@@ -2,6 +2,8 @@
 
 /** Characters a terminal shows `text` on: wide East Asian characters take two, combining marks none. */
 export function displayWidth(text: string): number {
+	// Most texts: the tables behind the expressions below need not be loaded.
+	if (/^[\x20-\x7e]*$/.test(text)) return text.length;
 	let width = 0;
 	for (const character of text) {
 		if (/\p{Mn}|\p{Me}|\p{Cf}/u.test(character)) continue;
