@@ -159,7 +159,7 @@ test("words that a definition does not know do not compile, and what the daemon 
 	const wrong = guest({ devices: { disks: [{ target: { dev: "vda", bus: "warp" } }] } });
 	await assert.rejects(connection.domains.define(wrong), isVirtError("XML_ERROR", "warp"));
 	await assert.rejects(connection.domains.define(guest({ os: {} })), VirtError);
-	await assert.rejects(connection.domains.define("<domain"), isVirtError("XML_ERROR"));
+	await assert.rejects(connection.domains.define("<domain"), isVirtError("XML_DETAIL"));
 	await assert.rejects(connection.domains.get("nobody"), isVirtError("NO_DOMAIN", "nobody"));
 	const domain = await connection.domains.define(guest());
 	await assert.rejects(domain.suspend(), isVirtError("OPERATION_INVALID", "not running"));
