@@ -11,6 +11,7 @@ import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { refuseDevice } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import { findDescribed } from "./plug-find.ts";
 
 /** Name of the channel by which SPICE's agent in the guest is reached. */
 const SPICE_CHANNEL = "com.redhat.spice.0";
@@ -38,7 +39,7 @@ function completeChannel(channel: ChannelDef, { host }: DefineContext): void {
 }
 
 /** Chooses the sockets of channels that name none. */
-export function chooseChannelSockets({ def, host }: DefineContext): void {
+export function chooseChannelSockets({ def, host }: Pick<DefineContext, "def" | "host">): void {
 	for (const channel of def.devices.channels) {
 		const { source, target, address } = channel;
 		if (!hasOwnSocket(channel) || !source || source.path !== undefined) continue;
@@ -96,4 +97,11 @@ export const channel: DeviceEntry<ChannelDef> = {
 	virtioSerial: (device) => (isVirtio(device) ? "port" : undefined),
 	zpci: false,
 	build: buildChannel,
+	hotplug: {
+		prepare: (_, { def, host }) => chooseChannelSockets({ def, host }),
+		find: findDescribed(
+			({ def }) => def.devices.channels,
+			() => "chr type 'channel' device not present in domain configuration",
+		),
+	},
 };

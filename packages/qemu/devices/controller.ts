@@ -10,6 +10,7 @@ import { buildController, controllersInBuildOrder } from "./controller-build.ts"
 import { checkController } from "./controller-check.ts";
 import type { ChipsetSlot, DefineContext, DeviceEntry, PciFunction, PciNeed } from "./entry.ts";
 import { pciControllerAlias } from "./pci-bus-name.ts";
+import { findDescribed } from "./plug-find.ts";
 
 const VIRTIO_SCSI: ReadonlySet<string | undefined> = new Set([
 	"virtio-scsi",
@@ -156,6 +157,10 @@ function alias(controller: ControllerDef, { def }: DefineContext): string {
 	return `${type}${index}`;
 }
 
+function refuseAllButScsi(type: string, live: boolean, what: string): void {
+	if (live && type !== "scsi") throw new VirtError("OPERATION_UNSUPPORTED", `'${type}' controller cannot be ${what}.`);
+}
+
 export const controller: DeviceEntry<ControllerDef> = {
 	kind: "controller",
 	list: (def) => def.devices.controllers,
@@ -167,6 +172,14 @@ export const controller: DeviceEntry<ControllerDef> = {
 	chipset: (device, _, context) => chipsetSlot(device, context),
 	chipsetOwns: isPiix3Function,
 	usb: ({ type }) => type === "ccid",
+	hotplug: {
+		checkAttach: ({ type }, _, live) => refuseAllButScsi(type, live, "hotplugged"),
+		checkDetach: ({ type }) => refuseAllButScsi(type, true, "hot unplugged"),
+		find: findDescribed(
+			({ def }) => def.devices.controllers,
+			({ type, index }) => `controller ${type}:${index} not found`,
+		),
+	},
 	spaprVio: ({ type, model }) => ({
 		register: SPAPR_VSCSI_REGISTER,
 		always: type === "scsi" && model === "ibmvscsi",

@@ -1,5 +1,6 @@
 // Input devices: mice, tablets, keyboards, and devices of the host.
 
+import { VirtError } from "@virtkit/base/errors";
 import type { InputBus, InputDef, InputType } from "@virtkit/model/domain/input";
 import { virtioSlot } from "../addresses/pci-need.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
@@ -8,6 +9,7 @@ import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
 import type { DefineContext, DeviceEntry, DomainStep } from "./entry.ts";
+import { findDescribed } from "./plug-find.ts";
 import { virtioDriver, virtioProps } from "./virtio.ts";
 
 /** QEMU's names of the devices, by bus and type. */
@@ -126,6 +128,13 @@ export function evdevObject({ alias: id, source }: InputDef): JsonObject {
 	};
 }
 
+const refusePs2 =
+	(what: string) =>
+	({ bus }: InputDef): void => {
+		if (bus !== "usb" && bus !== "virtio")
+			throw new VirtError("CONFIG_UNSUPPORTED", `input device on bus '${bus}' cannot be ${what}.`);
+	};
+
 export const input: DeviceEntry<InputDef> = {
 	kind: "input",
 	list: ({ devices }) => devices.inputs,
@@ -139,5 +148,13 @@ export const input: DeviceEntry<InputDef> = {
 		if (device.type === "evdev") return context.command.addJson("-object", evdevObject(device));
 		const props = inputProps(device, context);
 		if (props) addDevice(device, props, context);
+	},
+	hotplug: {
+		checkAttach: refusePs2("plugged in"),
+		checkDetach: refusePs2("detached"),
+		find: findDescribed(
+			({ def }) => def.devices.inputs,
+			() => "matching input device not found",
+		),
 	},
 };

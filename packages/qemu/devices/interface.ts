@@ -10,6 +10,7 @@ import { isArm, isMachine, isS390 } from "../machine.ts";
 import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
 import type { DefineContext, DeviceEntry, PciNeed } from "./entry.ts";
 import { buildInterface } from "./interface-build.ts";
+import { interfaceHotplug } from "./interface-plug.ts";
 import { refuseVirtioOptions } from "./virtio.ts";
 
 /** QEMU's prefix of Ethernet addresses. */
@@ -262,4 +263,5 @@ export const networkInterface: DeviceEntry<InterfaceDef> = {
 	build: (net, context) => {
 		if (!isHostInterface(net)) buildInterface(net, context);
 	},
+	hotplug: interfaceHotplug,
 };

@@ -10,6 +10,7 @@ import { isPpc64 } from "../machine.ts";
 import { addressProps } from "./device-address.ts";
 import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import { findDescribed } from "./plug-find.ts";
 
 /** QEMU's names of the models; SGX's memory is no device. */
 const DRIVERS: Readonly<Partial<Record<MemoryModel, string>>> = {
@@ -235,6 +236,23 @@ export const memory: DeviceEntry<MemoryDeviceDef> = {
 	check: (module, context) => checkDeviceRules(DRIVER_RULES, module, context),
 	pci: ({ model }, context) => (model === "virtio-mem" || model === "virtio-pmem" ? virtioSlot(context) : undefined),
 	build: buildMemory,
+	hotplug: {
+		checkAttach: (_, { def }, live) => {
+			if (live && (def.maxMemory?.slots ?? 0) === 0)
+				throw new VirtError(
+					"CONFIG_UNSUPPORTED",
+					"cannot use/hotplug a memory device when domain 'maxMemory' is not defined",
+				);
+		},
+		// What the modules hold is part of what the guest has.
+		account: ({ target }, def, sign) => {
+			if (def.memory) def.memory.size += sign * target.size;
+		},
+		find: findDescribed(
+			({ def }) => def.devices.memories,
+			({ model }) => `model '${model}' memory device not present in the domain configuration`,
+		),
+	},
 };
 
 /** DIMMs are named after their slots, others count among their kind. */

@@ -9,6 +9,7 @@ import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import { findDescribed } from "./plug-find.ts";
 
 const COMMON_RULES: readonly DeviceRule<RedirdevDef>[] = [
 	{
@@ -72,4 +73,10 @@ export const redirdev: DeviceEntry<RedirdevDef> = {
 	},
 	usb: () => true,
 	build: buildRedirdev,
+	hotplug: {
+		find: findDescribed(
+			({ def }) => def.devices.redirdevs,
+			() => "no matching redirdev was not found",
+		),
+	},
 };

@@ -8,6 +8,7 @@ import { checkChardev } from "./chardev-check.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import { findDescribed } from "./plug-find.ts";
 import { virtioDriver, virtioProps } from "./virtio.ts";
 
 /** Milliseconds of a limit's period unless told (libvirt's default). */
@@ -56,4 +57,10 @@ export const rng: DeviceEntry<RngDef> = {
 	pci: ({ model }, context) => virtioSlot(context, model),
 	virtio: () => true,
 	build: buildRng,
+	hotplug: {
+		find: findDescribed(
+			({ def }) => def.devices.rngs,
+			({ backend }) => `model '${backend.model}' RNG device not present in domain configuration`,
+		),
+	},
 };
