@@ -263,6 +263,9 @@ test("the host is described alike", () =>
 		nodecpustats 999
 		nodesuspend foo 3
 		allocpages 2M
+		cpu-compare /nothing
+		hypervisor-cpu-baseline
+		hypervisor-cpu-baseline /x --model y
 		hostname
 		version
 		maxvcpus

@@ -2,7 +2,7 @@
 
 import type { Domain } from "@virtkit/client/sdk/domain";
 import type { TypedParameter } from "@virtkit/protocol/types/typed-parameter";
-import { type CliContext, CommandError, orFail } from "../context.ts";
+import { type CliContext, CommandError } from "../context.ts";
 import {
 	type Arguments,
 	flag,
@@ -169,10 +169,11 @@ async function move(context: CliContext, domain: Domain, args: MigrateArguments)
 		Object.entries(FLAGS).map(([option, name]) => [name, args[option as keyof typeof FLAGS]]),
 	);
 	const params = parametersFrom(args);
-	if (args.p2p || args.direct) return await migrateByPeer(domain, args.desturi, params, flags);
+	const { rpc } = await context.connection;
+	if (args.p2p || args.direct) return await migrateByPeer(rpc, domain, args.desturi, params, flags);
 	const { connect } = await import("@virtkit/client/sdk/connection");
-	await using destination = await orFail("failed to connect to the hypervisor", connect(args.desturi));
-	await migrateTo((await context.connection).rpc, domain, destination.rpc, params, flags);
+	await using destination = await connect(args.desturi);
+	await migrateTo(rpc, domain, destination.rpc, params, flags);
 }
 
 /** Has the guest go on at the destination once its memory has been sent once. */

@@ -145,6 +145,11 @@ export const MODULES: readonly CommandModule[] = [
 		load: async () => (await import("./host-memory.ts")).hostMemoryCommands,
 	},
 	{
+		group: "host",
+		names: "cpu-compare cpu-baseline hypervisor-cpu-compare hypervisor-cpu-baseline",
+		load: async () => (await import("./cpus.ts")).cpuCommands,
+	},
+	{
 		group: "virtkit",
 		names: "up demo-guest",
 		load: async () => (await import("./up.ts")).upCommands,

@@ -34,7 +34,7 @@ export const MIGRATE = {
 export type MigrateFlags = FlagOptions<typeof MIGRATE>;
 
 /** virDrvFeature: changes are refused while a migration is under way; parameters by name. */
-const FEATURE = { changeProtection: 7, parameters: 13 } as const;
+const FEATURE = { peerToPeer: 4, direct: 5, changeProtection: 7, parameters: 13 } as const;
 
 const supports = async (rpc: RpcClient, feature: number): Promise<boolean> =>
 	(await rpc.call("CONNECT_SUPPORTS_FEATURE", { feature })).supported === 1;
@@ -49,12 +49,18 @@ const without = (params: readonly TypedParameter[], field: string): TypedParamet
  * flags do not say peer-to-peer, the address that QEMU itself is to connect to.
  */
 export async function migrateByPeer(
+	source: RpcClient,
 	domain: Domain,
 	destination: string,
 	params: readonly TypedParameter[],
 	flags: MigrateFlags,
 ): Promise<void> {
 	const peer = flags.peerToPeer === true;
+	if (!(await supports(source, peer ? FEATURE.peerToPeer : FEATURE.direct)))
+		throw new VirtError(
+			"ARGUMENT_UNSUPPORTED",
+			`${peer ? "p2p" : "direct"} migration is not supported by the source host`,
+		);
 	await domain.call("DOMAIN_MIGRATE_PERFORM3_PARAMS", {
 		dconnuri: peer ? destination : null,
 		params: peer ? [...params] : [...without(params, "migrate_uri"), textParameter("migrate_uri", destination)],
