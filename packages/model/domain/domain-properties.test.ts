@@ -44,6 +44,7 @@ for (const { name, schema } of elements)
 				const text = formatElement(name, schema, once, CONFIGURATION);
 				const twice = readElement(schema, parseXml(text));
 				assert.equal(formatElement(name, schema, twice, CONFIGURATION), text);
+				assert.deepEqual(readElement(schema, parseXml(text)), twice);
 			}),
 			{ numRuns: RUNS },
 		);
