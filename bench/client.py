@@ -109,6 +109,23 @@ def running(uri, xml, count):
     return {"median_ms": statistics.median(times)}
 
 
+def plug(uri, xml, rounds):
+    """Milliseconds of plugging a USB mouse into a paused guest and out again: a device that needs no word of the guest."""
+    conn = libvirt.open(uri)
+    guest = conn.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+    device = "<input type='mouse' bus='usb'/>"
+    times = []
+    try:
+        for _ in range(rounds):
+            began = time.perf_counter()
+            guest.attachDevice(device)
+            guest.detachDevice(device)
+            times.append((time.perf_counter() - began) * 1000)
+    finally:
+        guest.destroy()
+    return {"median_ms": statistics.median(times)}
+
+
 def main():
     workload, uri, path = sys.argv[1:4]
     number = int(sys.argv[4]) if len(sys.argv) > 4 else 0
@@ -117,6 +134,8 @@ def main():
         result = start(uri, xml, number or 15)
     elif workload == "native":
         result = native(uri, xml, number or 50)
+    elif workload == "plug":
+        result = plug(uri, xml, number or 50)
     elif workload == "first-stats":
         result = first_stats(uri)
     elif workload == "running":

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { findKernel } from "@virtkit/testing/demo-guest";
 import { startLibvirtd } from "@virtkit/testing/oracle";
 import { temporaryFolder } from "@virtkit/testing/temporary-folder";
-import { bareStart } from "./bare-qemu.ts";
+import { barePlug, bareStart } from "./bare-qemu.ts";
 import { startVirtkit } from "./daemons.ts";
 
 const run = promisify(execFile);
@@ -111,6 +111,9 @@ async function measure(): Promise<Row[]> {
 		virtkit: await timed(CLI, ["-c", uris.virtkit, "list"]),
 		libvirtd: await timed("virsh", ["-c", uris.libvirtd, "list"]),
 	});
+	const plugged = beside("a USB mouse plugged in and out", "ms", await both("plug", 50), "median_ms");
+	const options = [...SAME_OPTIONS, "-kernel", kernel.path];
+	rows.push({ ...plugged, bare: median(await barePlug(EMULATOR, options, folder.path, 50)) });
 	copyFileSync(TYPICAL, xml);
 	rows.push(beside("domxml-to-native of a typical guest", "ms", await both("native", 100), "median_ms"));
 	writeFileSync(xml, FIRMWARE_GUEST);
