@@ -171,6 +171,21 @@ export interface DomainOperations<D extends DomainHandle> {
 		context: CallContext,
 	): Promise<{ mime: string; image: Readable }>;
 
+	// Live migration, led by the client (virDomainMigrate3Params)
+	migrateBegin(
+		domain: D,
+		params: readonly TypedParam[],
+		flags: number,
+		context: CallContext,
+	): Promise<{ cookie: Uint8Array; xml: string }>;
+	migratePerform(
+		domain: D,
+		request: { params: readonly TypedParam[]; cookie: Uint8Array },
+		flags: number,
+		context: CallContext,
+	): Promise<{ cookie: Uint8Array }>;
+	migrateConfirm(domain: D, cancelled: boolean, flags: number, context: CallContext): Promise<void>;
+
 	// Consoles and channels
 	openConsole(domain: D, device: string | undefined, flags: number, context: CallContext): Promise<Duplex>;
 	openChannel(domain: D, name: string | undefined, flags: number, context: CallContext): Promise<Duplex>;
@@ -255,6 +270,18 @@ export interface DomainCollection<D extends DomainHandle> {
 	define(xml: string, flags: number, context: CallContext): Async<D>;
 	/** Defines and starts a transient domain. */
 	create(xml: string, flags: number, context: CallContext): Async<D>;
+	/** Starts what waits for a guest from another host; `uri` is where that one sends it. */
+	migratePrepare?(
+		request: { params: readonly TypedParam[]; cookie: Uint8Array },
+		flags: number,
+		context: CallContext,
+	): Promise<{ cookie: Uint8Array; uri: string }>;
+	/** Lets the guest that arrived run, or ends what waited for it. */
+	migrateFinish?(
+		request: { params: readonly TypedParam[]; cookie: Uint8Array; cancelled: boolean },
+		flags: number,
+		context: CallContext,
+	): Promise<{ domain: D; cookie: Uint8Array }>;
 	restore(request: { path: string; xml?: string }, flags: number, context: CallContext): Async<D>;
 	saveImageXml(path: string, flags: number, context: CallContext): Async<string>;
 	defineSaveImageXml(path: string, xml: string, flags: number, context: CallContext): Async<void>;

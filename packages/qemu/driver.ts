@@ -26,6 +26,7 @@ import { startWithHost } from "./lifecycle/autostart.ts";
 import { startOperations } from "./lifecycle/start-operations.ts";
 import { stopOperations } from "./lifecycle/stop-operations.ts";
 import type { Logger } from "./logger.ts";
+import { migrationOperations } from "./migration/operations.ts";
 import { driverPaths, type InstanceFolders, makeDriverFolders } from "./paths.ts";
 import { startBalancer } from "./policy/balancer.ts";
 import { saveOperations } from "./save/operations.ts";
@@ -111,6 +112,7 @@ function operationsOf(driver: Driver): Partial<DomainOperations<QemuDomain>> {
 		...configOperations(driver),
 		...factOperations(driver),
 		...saveOperations(driver),
+		...migrationOperations(driver),
 		...consoleOperations,
 		...controlOperations(driver),
 		...hotplugOperations(driver),

@@ -22,8 +22,8 @@ import { readKvmDevice } from "./capabilities/kvm-device.ts";
 import type { Driver } from "./driver-context.ts";
 import { memoryReport } from "./policy/memory-report.ts";
 
-/** virDrvFeature numbers of what the driver can do: XML for another host (11). Migration is not among them yet. */
-const FEATURES: ReadonlySet<number> = new Set([11]);
+/** virDrvFeature numbers of what the driver can do: the third version of migration (6), with change protection (7) and typed parameters (13); XML for another host (11). */
+const FEATURES: ReadonlySet<number> = new Set([6, 7, 11, 13]);
 
 /** Virtual CPUs that libvirt says an emulated guest may have, whatever its machine type allows. */
 const EMULATED_VCPUS = 16;

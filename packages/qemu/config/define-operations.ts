@@ -57,6 +57,11 @@ async function undefine(driver: Driver, domain: QemuDomain, flags: number): Prom
 	if (!domain.persistent) throw new VirtError("OPERATION_INVALID", "cannot undefine transient domain");
 	removeManagedSave(driver, domain, flags);
 	removeNvram(domain, flags);
+	await removeStored(driver, domain, flags);
+}
+
+/** Forgets the stored definition, and the domain with it unless it runs. */
+export async function removeStored(driver: Driver, domain: QemuDomain, flags = 0): Promise<void> {
 	const running = domain.run !== undefined;
 	const def = definitionOf(domain);
 	if (!running) domain.removing = true;

@@ -10,6 +10,7 @@ import type { Driver } from "../driver-context.ts";
 import type { DriverHost } from "../driver-host.ts";
 import { nativeToDomain } from "../from-native/native-to-domain.ts";
 import { createDomain } from "../lifecycle/start-operations.ts";
+import { incomingOperations } from "../migration/operations.ts";
 import { managedSaveFile } from "../save/managed-save.ts";
 import { saveImageOperations } from "../save/operations.ts";
 import { defineDomain } from "./define-operations.ts";
@@ -31,6 +32,7 @@ export function domainCollection(driver: Driver): DomainCollection<QemuDomain> {
 		define: (xml, flags) => defineDomain(driver, xml, flags),
 		create: (xml, flags, context) => createDomain(driver, xml, flags, context),
 		...saveImageOperations(driver),
+		...incomingOperations(driver),
 		xmlToNative: (format, xml) => toNative(driver, format, xml),
 		xmlFromNative: (format, native) => fromNative(driver, format, native),
 		hasManagedSave: (domain) => existsSync(managedSaveFile(driver, domain.name)),

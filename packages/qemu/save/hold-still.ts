@@ -48,7 +48,7 @@ export async function endStillGuest(
 	driver: Driver,
 	domain: QemuDomain,
 	run: Run,
-	reason: "saved" | "crashed",
+	reason: "saved" | "crashed" | "migrated",
 ): Promise<void> {
 	run.beingDestroyed = true;
 	run.monitor.close();

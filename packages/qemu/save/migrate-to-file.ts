@@ -64,13 +64,18 @@ export async function migrateToFile(
 async function migrate(monitor: QmpClient, job: DomainJob): Promise<MigrationInfo> {
 	const ended = monitor.waitForEvent("MIGRATION", ({ data }) => ENDS.has(data.status));
 	ended.catch(() => undefined);
+	return underJob(monitor, job, `fd:${DESCRIPTOR}`, async () => outcome(monitor, job, (await ended).data.status));
+}
+
+/** Begins a migration to `uri` and does `work` while it goes on; the job's abort cancels it. */
+export async function underJob<T>(monitor: QmpClient, job: DomainJob, uri: string, work: () => Promise<T>): Promise<T> {
 	if (job.aborted.aborted) throw job.abortedError();
-	await monitor.execute("migrate", { uri: `fd:${DESCRIPTOR}` });
+	await monitor.execute("migrate", { uri });
 	const cancel = () => void monitor.execute("migrate_cancel").catch(() => undefined);
 	if (job.aborted.aborted) cancel();
 	job.aborted.addEventListener("abort", cancel);
 	try {
-		return await outcome(monitor, job, (await ended).data.status);
+		return await work();
 	} finally {
 		job.aborted.removeEventListener("abort", cancel);
 	}

@@ -21,6 +21,7 @@ const UNDER_WAY: ReadonlySet<string> = new Set([
 export async function recoverInterruptedSave(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
 	discardStaleImage(driver, domain);
 	const { state } = domain;
+	if (state.state === "running" || state.state === "paused") await recoverMigration(driver, domain, run);
 	if (state.state !== "paused" || (state.reason !== "save" && state.reason !== "dump")) return;
 	driver.log.info(
 		`'${domain.name}' goes on: the daemon went away while it was being ${state.reason === "save" ? "saved" : "dumped"}`,
@@ -28,6 +29,26 @@ export async function recoverInterruptedSave(driver: Driver, domain: QemuDomain,
 	const { status = "none" } = await run.monitor.execute("query-migrate");
 	if (UNDER_WAY.has(status)) await run.monitor.execute("migrate_cancel");
 	await resumeGuest(driver, domain, run, state.reason === "save" ? "save-canceled" : "unpaused");
+}
+
+/**
+ * A guest that was being sent to another host stays here: QEMU does not switch over without a daemon. One that was sent whole
+ * stands still, since it may run over there; who led the migration knows.
+ */
+async function recoverMigration(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
+	const { state } = domain;
+	const stopped = state.state === "paused" && state.reason === "migration";
+	const saving = state.state === "paused" && (state.reason === "save" || state.reason === "dump");
+	const { status = "none" } = await run.monitor.execute("query-migrate");
+	if (saving || (!stopped && !UNDER_WAY.has(status))) return;
+	if (status === "completed") {
+		driver.log.warn(`'${domain.name}' was sent to another host: resume it here only if it does not run there`);
+		return;
+	}
+	driver.log.info(`'${domain.name}' stays here: the daemon went away while it was being sent`);
+	run.runningReason = "migration-canceled";
+	if (UNDER_WAY.has(status)) await run.monitor.execute("migrate_cancel");
+	if (stopped) await resumeGuest(driver, domain, run, "migration-canceled");
 }
 
 /**

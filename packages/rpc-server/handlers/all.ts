@@ -9,6 +9,7 @@ import { domainEventHandlers } from "./domain-event.ts";
 import { domainInfoHandlers } from "./domain-info.ts";
 import { domainSaveHandlers } from "./domain-save.ts";
 import { domainTuningHandlers } from "./domain-tuning.ts";
+import { migrationHandlers } from "./migration.ts";
 import { nodeHandlers } from "./node.ts";
 import { qemuHandlers } from "./qemu.ts";
 import { virtkitHandlers } from "./virtkit.ts";
@@ -25,6 +26,7 @@ export function allHandlers(hypervisor: Hypervisor): ProgramHandlers {
 			...domainTuningHandlers(hypervisor),
 			...domainDeviceHandlers(hypervisor),
 			...domainEventHandlers(hypervisor),
+			...migrationHandlers(hypervisor),
 		},
 		qemu: qemuHandlers(hypervisor),
 		virtkit: virtkitHandlers(hypervisor),

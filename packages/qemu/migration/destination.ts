@@ -1,0 +1,182 @@
+// The destination's side of a migration: prepare starts a QEMU that waits for the guest, finish lets it run or ends it.
+
+import { toVirtError, VirtError } from "@virtkit/base/errors";
+import type { CallContext } from "@virtkit/core/domain-operations";
+import type { TypedParam } from "@virtkit/core/typed-params";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import { defineDomain, removeStored } from "../config/define-operations.ts";
+import type { QemuDomain } from "../domain/domain.ts";
+import type { Run } from "../domain/run.ts";
+import type { Driver } from "../driver-context.ts";
+import { startRun } from "../lifecycle/start.ts";
+import { formatForImage, readDefinition } from "../save/image-definition.ts";
+import { announceMigration } from "../save/migrate-to-file.ts";
+import { anyAddress, bracket, parseMigrationUri, takePort, uriOut } from "./address.ts";
+import { decodeCookie, encodeCookie } from "./cookie.ts";
+import { MIGRATE_FLAG, type MigrationParameters, parseMigrationParameters } from "./parameters.ts";
+
+const ENDS: ReadonlySet<string> = new Set(["completed", "failed"]);
+
+/**
+ * A guest that is expected. All of it is one start that is not over: whatever goes wrong until `finish` undoes it, and a daemon
+ * that dies meanwhile finds a guest half started, which its successor ends.
+ */
+class Incoming {
+	/** QEMU listens. */
+	readonly listening = Promise.withResolvers<void>();
+	/** QEMU has the whole guest. */
+	readonly arrived = Promise.withResolvers<void>();
+	/** The guest may run; rejected where it must not. */
+	readonly decision = Promise.withResolvers<void>();
+	/** The start's own end. */
+	started: Promise<Run> = Promise.reject(new Error("not begun"));
+	/** The name of the domain on the source, which cookies go by. */
+	readonly sourceName: string;
+
+	constructor(sourceName: string) {
+		this.sourceName = sourceName;
+		for (const { promise } of [this.listening, this.arrived, this.decision]) promise.catch(() => undefined);
+		this.started.catch(() => undefined);
+	}
+
+	/** Ends the wait in every phase but the last. */
+	cancel(error: VirtError): void {
+		this.arrived.reject(error);
+		this.decision.reject(error);
+	}
+
+	async load(run: Run, address: string): Promise<void> {
+		const { monitor } = run;
+		await announceMigration(monitor);
+		const ended = monitor.waitForEvent("MIGRATION", ({ data: { status } }) => ENDS.has(status));
+		ended.catch(() => undefined);
+		await monitor.execute("migrate-incoming", { uri: `tcp:${address}` });
+		this.listening.resolve();
+		const { data } = (await Promise.race([ended, this.decision.promise.then(() => ended)])) ?? {};
+		if (data.status === "failed") throw monitor.loss ?? new VirtError("OPERATION_FAILED", "incoming migration failed");
+		this.arrived.resolve();
+		const lost = run.ended.then(() => Promise.reject(new VirtError("OPERATION_FAILED", "guest unexpectedly quit")));
+		await Promise.race([this.decision.promise, lost]);
+	}
+}
+
+const INCOMING = new WeakMap<QemuDomain, Incoming>();
+
+/** Starts a QEMU that waits for the guest, and tells where it listens. */
+export async function migratePrepare(
+	driver: Driver,
+	request: { readonly params: readonly TypedParam[]; readonly cookie: Uint8Array },
+	flags: number,
+	context: CallContext,
+): Promise<{ cookie: Uint8Array; uri: string }> {
+	const params = parseMigrationParameters(request.params);
+	if (params.xml === undefined) throw new VirtError("INVALID_ARG", "no domain XML passed");
+	const definition = await readDefinition(driver, params.xml);
+	checkCookie(driver, request.cookie, definition);
+	const incoming = new Incoming(definition.name);
+	if (params.name !== undefined) definition.name = params.name;
+	const identity = { name: definition.name, uuid: definition.uuid ?? "" };
+	const known = driver.domains.match(identity);
+	if (known?.run)
+		throw new VirtError("OPERATION_INVALID", `domain '${known.name}' is already active`, { domain: "DOMAIN" });
+	const domain = known ?? driver.domains.add(identity);
+	const receiving = receive(driver, domain, incoming, { definition, params, flags, context });
+	receiving.catch((error) => {
+		incoming.listening.reject(error);
+		incoming.cancel(toVirtError(error));
+	});
+	const port = await Promise.race([incoming.listening.promise.then(() => incoming), receiving]).then(
+		() => PORTS.get(incoming) ?? 0,
+	);
+	return { cookie: encodeCookie(driver, domain, incoming.sourceName), uri: uriOut(params.uri, port) };
+}
+
+const PORTS = new WeakMap<Incoming, number>();
+
+function checkCookie(driver: Driver, bytes: Uint8Array, { name, uuid }: DomainDef): void {
+	const cookie = decodeCookie(driver, bytes);
+	if (cookie === undefined) return;
+	const expect = (what: string, found: string, expected = "") => {
+		if (found !== expected)
+			throw new VirtError("INTERNAL_ERROR", `Incoming cookie data had unexpected ${what} ${found} vs ${expected}`);
+	};
+	expect("name", cookie.name, name);
+	expect("UUID", cookie.uuid, uuid);
+}
+
+interface Expected {
+	readonly definition: DomainDef;
+	readonly params: MigrationParameters;
+	readonly flags: number;
+	readonly context: CallContext;
+}
+
+/** The start, from its first step until the guest runs or is given up. */
+async function receive(
+	driver: Driver,
+	domain: QemuDomain,
+	incoming: Incoming,
+	{ definition, params, flags, context }: Expected,
+): Promise<void> {
+	try {
+		using _job = await domain.lock.beginAsync("migration-in", "virDomainMigratePrepare3Params", {
+			signal: context.signal,
+		});
+		if (domain.run) throw new VirtError("OPERATION_INVALID", `domain '${domain.name}' is already active`);
+		using port = takePort(params.uri === undefined ? undefined : parseMigrationUri(params.uri).port);
+		PORTS.set(incoming, port.port);
+		const address = `${bracket(params.listenAddress ?? anyAddress())}:${port.port}`;
+		using _close = context.onClose(() => incoming.cancel(new VirtError("OPERATION_ABORTED", "the client is gone")));
+		INCOMING.set(domain, incoming);
+		incoming.started = startRun(driver, domain, {
+			definition,
+			paused: flags & MIGRATE_FLAG.paused ? "user" : undefined,
+			runningReason: "migrated",
+			incoming: {
+				extend: (command) => command.add("-incoming", "defer"),
+				load: (run) => incoming.load(run, address),
+			},
+		});
+		await incoming.started;
+	} finally {
+		if (INCOMING.get(domain) === incoming) INCOMING.delete(domain);
+		if (!domain.persistent && domain.run === undefined) driver.domains.remove(domain);
+	}
+}
+
+/** The guest that has arrived runs from here on; with `cancelled`, or where it has not arrived, nothing of it is left. */
+export async function migrateFinish(
+	driver: Driver,
+	request: { readonly params: readonly TypedParam[]; readonly cookie: Uint8Array; readonly cancelled: boolean },
+	flags: number,
+): Promise<{ domain: QemuDomain; cookie: Uint8Array }> {
+	const { name = "" } = parseMigrationParameters(request.params);
+	const domain = driver.domains.byName(name);
+	if (domain === undefined) throw new VirtError("NO_DOMAIN", `no domain with matching name '${name}'`);
+	const incoming = INCOMING.get(domain);
+	if (incoming === undefined) throw new VirtError("NO_DOMAIN", `domain '${name}' is not processing incoming migration`);
+	if (request.cancelled) {
+		incoming.cancel(new VirtError("MIGRATE_FINISH_OK", "migration successfully aborted"));
+		await incoming.started;
+	}
+	await incoming.arrived.promise;
+	await letRun(driver, domain, incoming, (flags & MIGRATE_FLAG.persistent) !== 0);
+	driver.lifecycle(domain.ref, { event: "started", detail: "migrated" });
+	if (flags & MIGRATE_FLAG.paused) driver.lifecycle(domain.ref, { event: "suspended", detail: "paused" });
+	return { domain, cookie: encodeCookie(driver, domain, incoming.sourceName) };
+}
+
+/** Stores the definition where asked for, before the guest runs: where that fails it goes on at the source. */
+async function letRun(driver: Driver, domain: QemuDomain, incoming: Incoming, persistent: boolean): Promise<void> {
+	const stores = persistent && !domain.persistent;
+	try {
+		if (persistent && domain.run) await defineDomain(driver, formatForImage(domain.run.live.def), 0);
+		incoming.decision.resolve();
+		await incoming.started;
+	} catch (error) {
+		incoming.cancel(toVirtError(error));
+		await incoming.started.catch(() => undefined);
+		if (stores && domain.persistent) await removeStored(driver, domain);
+		throw error;
+	}
+}

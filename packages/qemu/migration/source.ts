@@ -1,0 +1,138 @@
+// The source's side of a migration that the client leads: begin, perform, confirm. It lets go of the guest only when told that it arrived.
+
+import { VirtError } from "@virtkit/base/errors";
+import type { CallContext } from "@virtkit/core/domain-operations";
+import type { TypedParam } from "@virtkit/core/typed-params";
+import { removeStored } from "../config/define-operations.ts";
+import type { QemuDomain } from "../domain/domain.ts";
+import type { Run } from "../domain/run.ts";
+import type { Driver } from "../driver-context.ts";
+import { announceStop } from "../lifecycle/end.ts";
+import { asJob, type DomainJob } from "../save/domain-job.ts";
+import { checkStillThere, endStillGuest, resumeGuest } from "../save/hold-still.ts";
+import { textForImage } from "../save/image-definition.ts";
+import { checkMigratable } from "../save/migrate-to-file.ts";
+import { bracket, parseMigrationUri } from "./address.ts";
+import { decodeCookie, encodeCookie } from "./cookie.ts";
+import { MIGRATE_FLAG, parseMigrationParameters } from "./parameters.ts";
+import { checkDisksShared } from "./safety.ts";
+import { sendGuest } from "./send.ts";
+
+/** A migration under way; disposing it lets others at the domain. */
+interface Outgoing extends Disposable {
+	readonly run: Run;
+	readonly ran: boolean;
+	phase: "begun" | "performing" | "performed";
+	job?: DomainJob;
+}
+
+const OUTGOING = new WeakMap<QemuDomain, Outgoing>();
+
+async function begin(driver: Driver, domain: QemuDomain, context: CallContext, api: string): Promise<Outgoing> {
+	const job = await domain.lock.beginAsync("migration-out", api, { signal: context.signal });
+	let close: Disposable | undefined;
+	try {
+		const run = domain.activeRun();
+		const outgoing: Outgoing = {
+			run,
+			ran: domain.stateName === "running",
+			phase: "begun",
+			[Symbol.dispose]: () => {
+				if (OUTGOING.get(domain) === outgoing) OUTGOING.delete(domain);
+				close?.[Symbol.dispose]();
+				job[Symbol.dispose]();
+			},
+		};
+		close = context.onClose(() => abandon(driver, domain, outgoing));
+		OUTGOING.set(domain, outgoing);
+		return outgoing;
+	} catch (error) {
+		job[Symbol.dispose]();
+		throw error;
+	}
+}
+
+/** The client that led it is gone. A guest that was sent stays still: nobody here knows whether it runs over there. */
+function abandon(driver: Driver, { name }: QemuDomain, outgoing: Outgoing): void {
+	if (outgoing.phase === "performing") return outgoing.job?.abort();
+	if (outgoing.phase === "performed")
+		driver.log.warn(
+			`'${name}' was sent to another host and its client is gone: resume it here only if it does not run there`,
+		);
+	outgoing[Symbol.dispose]();
+}
+
+/** Checks that the guest can go and tells how it is defined; with `changeProtection` nobody changes it from here on. */
+export async function migrateBegin(
+	driver: Driver,
+	domain: QemuDomain,
+	params: readonly TypedParam[],
+	flags: number,
+	context: CallContext,
+): Promise<{ cookie: Uint8Array; xml: string }> {
+	const { xml } = parseMigrationParameters(params);
+	const outgoing = await begin(driver, domain, context, "virDomainMigrateBegin3Params");
+	try {
+		await checkMigratable(outgoing.run);
+		if (!(flags & MIGRATE_FLAG.unsafe)) checkDisksShared(outgoing.run.live.def);
+		const text = await textForImage(driver, outgoing.run, xml);
+		if (!(flags & MIGRATE_FLAG.changeProtection)) outgoing[Symbol.dispose]();
+		return { cookie: encodeCookie(driver, domain), xml: text };
+	} catch (error) {
+		outgoing[Symbol.dispose]();
+		throw error;
+	}
+}
+
+/** Sends the guest to where the destination listens. It stands still afterwards, until `migrateConfirm`. */
+export async function migratePerform(
+	driver: Driver,
+	domain: QemuDomain,
+	request: { readonly params: readonly TypedParam[]; readonly cookie: Uint8Array },
+	_flags: number,
+	context: CallContext,
+): Promise<{ cookie: Uint8Array }> {
+	const { uri, bandwidth = 0n } = parseMigrationParameters(request.params);
+	decodeCookie(driver, request.cookie);
+	const outgoing = OUTGOING.get(domain) ?? (await begin(driver, domain, context, "virDomainMigratePerform3Params"));
+	if (outgoing.phase !== "begun") throw new VirtError("OPERATION_INVALID", "another migration job is already running");
+	outgoing.phase = "performing";
+	try {
+		if (uri === undefined) throw new VirtError("INVALID_ARG", "migration URI is missing: the destination tells it");
+		const { host, port } = parseMigrationUri(uri);
+		if (port === undefined) throw new VirtError("INVALID_ARG", `missing port in migration URI: ${uri}`);
+		await asJob(domain, "migration-out", async (job) => {
+			outgoing.job = job;
+			if (context.signal.aborted) job.abort();
+			await sendGuest(driver, domain, outgoing.run, job, { uri: `tcp:${bracket(host)}:${port}`, bandwidth });
+		});
+		outgoing.phase = "performed";
+		return { cookie: encodeCookie(driver, domain) };
+	} catch (error) {
+		outgoing[Symbol.dispose]();
+		throw error;
+	}
+}
+
+/** The guest runs over there: it ends here. Or it does not: it goes on here. */
+export async function migrateConfirm(
+	driver: Driver,
+	domain: QemuDomain,
+	cancelled: boolean,
+	flags: number,
+): Promise<void> {
+	const outgoing = OUTGOING.get(domain);
+	if (outgoing === undefined) throw new VirtError("OPERATION_INVALID", "domain is not being migrated");
+	using migration = outgoing;
+	const { run, ran, phase } = migration;
+	if (phase === "performing") throw new VirtError("OPERATION_INVALID", "migration is still in progress");
+	if (cancelled || phase === "begun") {
+		if (ran && phase === "performed") await resumeGuest(driver, domain, run, "migration-canceled");
+		return;
+	}
+	checkStillThere(domain, run);
+	await endStillGuest(driver, domain, run, "migrated");
+	const who = domain.ref;
+	if (flags & MIGRATE_FLAG.undefineSource && domain.persistent) await removeStored(driver, domain);
+	announceStop(driver, domain, "migrated", who);
+}
