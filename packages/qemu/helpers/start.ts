@@ -6,8 +6,9 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { makeGroup } from "../lifecycle/launch.ts";
+import { findHelpers } from "./find.ts";
 import { HELPERS } from "./registry.ts";
-import { spawnHelper } from "./spawn.ts";
+import { endHelper, spawnHelper } from "./spawn.ts";
 
 /** Starts what the guest needs of the table. Everything is in the run's resources; a helper enters the run's control group. */
 export async function startHelpers(driver: Driver, domain: QemuDomain, run: Run, incoming: boolean): Promise<void> {
@@ -21,8 +22,12 @@ export async function startHelpers(driver: Driver, domain: QemuDomain, run: Run,
 	}
 }
 
-/** Has what helpers leave outside the guest's own folder removed with the run. */
+/** Has what helpers leave removed with the run: files outside the guest's own folder, and processes that they became. */
 export function ownHelperFiles(driver: Driver, run: Run): void {
+	run.resources.defer("what helpers became", async () => {
+		if (run.helpers.length === 0) return;
+		for (const helper of findHelpers(run.paths.work).get(run.paths.work) ?? []) await endHelper(helper);
+	});
 	for (const { files } of HELPERS)
 		for (const path of files?.(driver, run) ?? [])
 			run.resources.defer(`'${path}'`, () => rmSync(path, { force: true }));
