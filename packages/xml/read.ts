@@ -96,6 +96,25 @@ export function documentError(at: Position | undefined, message: string, code: E
 	});
 }
 
+/** Runs `check` of the element that became `value`: an error that names no place gets that of the element. */
+export function atElement<T>(value: object, check: () => T): T {
+	try {
+		return check();
+	} catch (error) {
+		const position = positionOf(value);
+		if (!position || !(error instanceof VirtError) || error.position || error.detail === undefined) throw error;
+		const { code, domain, int1, int2, detail, cause } = error;
+		const place = ` (line ${position.line}, column ${position.column})`;
+		throw new VirtError(code, `${detail}${place}`, {
+			domain,
+			int1,
+			int2,
+			position,
+			...(cause === undefined ? {} : { cause }),
+		});
+	}
+}
+
 /** The value of `element` by `schema`. Throws XML_ERROR or the field's own code. */
 export function readElement<T>(schema: Schema<T>, written: XmlElement, context: ReadContext = { strict: false }): T {
 	if (schema.resolve) return readElement(schema.resolve(), written, context);

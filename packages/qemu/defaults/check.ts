@@ -1,6 +1,7 @@
 // Checks a completed definition, in libvirt's order: the driver's rules, each device, the rules of any hypervisor.
 
 import { domain } from "@virtkit/model/domain/domain";
+import { atElement } from "@virtkit/xml/read";
 import { checkRules } from "@virtkit/xml/validate";
 import { checkAddress } from "../addresses/check.ts";
 import type { DefineContext } from "../devices/entry.ts";
@@ -16,9 +17,11 @@ import { checkClock } from "./timers.ts";
 
 /** Throws VirtError where the completed `device` cannot be had on its own. */
 export function checkDevice(device: object, entry: AnyEntry, context: DefineContext): void {
-	entry.checkCommon?.(device, context);
-	checkAddress(device, entry, context);
-	entry.check?.(device, context);
+	atElement(device, () => {
+		entry.checkCommon?.(device, context);
+		checkAddress(device, entry, context);
+		entry.check?.(device, context);
+	});
 }
 
 /** Throws VirtError with libvirt's code where the guest cannot be had. */

@@ -3,6 +3,7 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import { fillIOThreads } from "@virtkit/model/domain/iothreads";
+import { atElement } from "@virtkit/xml/read";
 import { assignAddresses } from "../addresses/assign.ts";
 import type { DefineContext } from "../devices/entry.ts";
 import { ADDRESSED, type AnyEntry, COMPLETED, DEFAULT_DEVICES, IMPLIED_DEVICES } from "../devices/registry.ts";
@@ -59,7 +60,7 @@ export function contextOf(def: DomainDef, host: DriverHost, fresh: boolean): Def
 }
 
 function completeDevices(entry: AnyEntry, context: DefineContext): void {
-	for (const device of entry.list(context.def)) entry.complete?.(device, context);
+	for (const device of entry.list(context.def)) atElement(device, () => entry.complete?.(device, context));
 }
 
 /** What the QEMU driver gives every guest (qemuDomainDefPostParse). */
