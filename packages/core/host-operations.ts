@@ -19,6 +19,14 @@ export interface NodeInfo {
 	readonly threads: number;
 }
 
+/** Which emulator and guests are meant; what is left out is the usual. */
+export interface EmulatorRequest {
+	readonly emulator?: string;
+	readonly arch?: string;
+	readonly machine?: string;
+	readonly virtType?: string;
+}
+
 /** Host and connection facts; a driver leaves out what it cannot tell. */
 export interface HostOperations {
 	/** `QEMU`. */
@@ -66,6 +74,9 @@ export interface HostOperations {
 	securityModel(): { model: string; doi: string };
 	compareCpu(xml: string, flags: number): Async<number>;
 	baselineCpu(xmls: readonly string[], flags: number): Async<string>;
+	/** virCPUCompareResult of a CPU with what an emulator can give. */
+	compareHypervisorCpu(request: EmulatorRequest, xml: string, flags: number): Async<number>;
+	baselineHypervisorCpu(request: EmulatorRequest, xmls: readonly string[], flags: number): Async<string>;
 	/** virDrvFeature numbers that the driver supports. */
 	supportsFeature(feature: number): boolean;
 }

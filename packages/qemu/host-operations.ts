@@ -19,6 +19,7 @@ import { formatHostCapabilities, type SecurityModel } from "./capabilities/host-
 import { readHostFacts } from "./capabilities/host-reader.ts";
 import { installedGuests } from "./capabilities/installed-guests.ts";
 import { readKvmDevice } from "./capabilities/kvm-device.ts";
+import { cpuOperations } from "./cpu-operations.ts";
 import type { Driver } from "./driver-context.ts";
 import { memoryReport } from "./policy/memory-report.ts";
 
@@ -31,7 +32,7 @@ const EMULATED_VCPUS = 16;
 /** See the opening sentence. */
 export function hostOperations(driver: Driver): Partial<HostOperations> {
 	const memory = { memoryReport: (decisions: number) => memoryReport(driver, decisions) };
-	return { ...connection(driver), ...emulators(driver), ...machine(), ...memory };
+	return { ...connection(driver), ...emulators(driver), ...cpuOperations(driver), ...machine(), ...memory };
 }
 
 function connection({ session }: Driver): Partial<HostOperations> {

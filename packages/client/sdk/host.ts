@@ -68,6 +68,27 @@ export class Host {
 		return (await this.#rpc.call("CONNECT_GET_CPU_MODEL_NAMES", { arch, needResults: 1, flags: 0 })).models;
 	}
 
+	/** How a CPU compares with the host's: incompatible 0, identical 1, superset 2. Flags: fail when incompatible 1, validate 2. */
+	async compareCpu(xml: string, flags = 0): Promise<number> {
+		return (await this.#rpc.call("CONNECT_COMPARE_CPU", { xml, flags })).result;
+	}
+
+	/** The best CPU that all of these can give. Flags: features spelled out 1, only those that migrate 2. */
+	async baselineCpu(xmls: readonly string[], flags = 0): Promise<string> {
+		return (await this.#rpc.call("CONNECT_BASELINE_CPU", { xmlCPUs: [...xmls], flags })).cpu;
+	}
+
+	/** As compareCpu, with what an emulator can give here. */
+	async compareHypervisorCpu(request: EmulatorRequest, xmlCPU: string, flags = 0): Promise<number> {
+		const args = { ...emulatorArguments(request), xmlCPU, flags };
+		return (await this.#rpc.call("CONNECT_COMPARE_HYPERVISOR_CPU", args)).result;
+	}
+
+	async baselineHypervisorCpu(request: EmulatorRequest, xmls: readonly string[], flags = 0): Promise<string> {
+		const args = { ...emulatorArguments(request), xmlCPUs: [...xmls], flags };
+		return (await this.#rpc.call("CONNECT_BASELINE_HYPERVISOR_CPU", args)).cpu;
+	}
+
 	async maxVcpus(type: string | null = null): Promise<number> {
 		return (await this.#rpc.call("CONNECT_GET_MAX_VCPUS", { type })).maxVcpus;
 	}
@@ -100,3 +121,18 @@ export class Host {
 		return new Map(params.map(({ field, value }) => [field, value]));
 	}
 }
+
+/** Which emulator and guests are meant; the usual where left out. */
+export interface EmulatorRequest {
+	readonly emulator?: string | undefined;
+	readonly arch?: string | undefined;
+	readonly machine?: string | undefined;
+	readonly virtType?: string | undefined;
+}
+
+const emulatorArguments = ({ emulator, arch, machine, virtType }: EmulatorRequest) => ({
+	emulator: emulator ?? null,
+	arch: arch ?? null,
+	machine: machine ?? null,
+	virttype: virtType ?? null,
+});

@@ -89,7 +89,18 @@ export function formatDomainCapabilities(
 	return writeXml(document);
 }
 
-function settle(emulator: EmulatorCapabilities, request: DomainCapabilityRequest, host: DomainCapabilityHost): Subject {
+/** Which guests of an emulator are meant. Throws INVALID_ARG where it has none such. */
+export const settleGuests = (
+	emulator: EmulatorCapabilities,
+	request: DomainCapabilityRequest,
+	arch: string,
+): Pick<Subject, "emulator" | "arch" | "machine" | "virtType"> => settle(emulator, request, { arch });
+
+function settle<H extends Pick<DomainCapabilityHost, "arch">>(
+	emulator: EmulatorCapabilities,
+	request: DomainCapabilityRequest,
+	host: H,
+): Omit<Subject, "host"> & { readonly host: H } {
 	const { facts } = emulator;
 	const arch = request.arch ?? host.arch;
 	if (!ARCHES.some(({ name }) => name === arch)) throw new VirtError("INVALID_ARG", `unknown architecture: ${arch}`);

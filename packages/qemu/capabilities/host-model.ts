@@ -13,7 +13,7 @@ export interface DescribedCpu {
 	readonly features: readonly { readonly name: string; readonly policy: "require" | "disable" }[];
 }
 
-/** A CPU to be described: what CPUID says of it. Features by QEMU's names. */
+/** A CPU to be described: what CPUID says of it; no vendor is any. Features by QEMU's names. */
 export interface Cpu extends Signature {
 	readonly vendor: string;
 	readonly features: ReadonlySet<string>;
@@ -55,6 +55,8 @@ interface Choice {
 	readonly of: "host" | "guest";
 	/** Features that a model needs and this host cannot give. */
 	readonly blockers?: (model: string) => readonly string[];
+	/** The model that is taken before all others. */
+	readonly preferred?: string | undefined;
 }
 
 /**
@@ -66,12 +68,13 @@ interface Choice {
 export function describeCpu(cpu: Cpu, models: readonly ModelDefinition[], choice: Choice): DescribedCpu | undefined {
 	const exact = choice.of === "host";
 	const candidates = models
-		.filter((model) => GENERIC.has(model.name) || model.vendor === cpu.vendor)
+		.filter((model) => cpu.vendor === "" || GENERIC.has(model.name) || model.vendor === cpu.vendor)
 		.filter(({ forGuests }) => exact || forGuests)
 		.map((model) => compare(cpu, model, choice.blockers?.(model.name) ?? []))
 		.filter(({ missing }) => !exact || missing.length === 0);
+	const preferred = candidates.find(({ name }) => name === choice.preferred);
 	const sameProduct = candidates.filter((candidate) => candidate.sameProduct);
-	const [best] = (sameProduct.length > 0 ? sameProduct : candidates).sort(byDifference);
+	const [best] = preferred ? [preferred] : (sameProduct.length > 0 ? sameProduct : candidates).sort(byDifference);
 	if (best === undefined) return undefined;
 	const incidental = [...INCIDENTAL].filter((name) => cpu.features.has(name));
 	const require = [...best.extra, ...incidental]
@@ -84,7 +87,7 @@ export function describeCpu(cpu: Cpu, models: readonly ModelDefinition[], choice
 }
 
 /** In the order of CPUID's leaves, as libvirt lists them; what it does not know comes last, by name. */
-function byCpuid(a: string, b: string): number {
+export function byCpuid(a: string, b: string): number {
 	return placeOf(a) - placeOf(b) || a.localeCompare(b);
 }
 
@@ -112,10 +115,13 @@ function byDifference(a: Candidate, b: Candidate): number {
 
 function compare(cpu: Cpu, model: ModelDefinition, blockers: readonly string[]): Candidate {
 	const own = new Set([...model.features, ...blockers]);
+	const blocked = new Set(blockers);
 	return {
 		name: model.name,
 		sameProduct: isSameProduct(model, cpu),
-		missing: [...own].filter((feature) => !cpu.features.has(feature) && !INCIDENTAL.has(feature)),
+		missing: [...own].filter(
+			(feature) => (blocked.has(feature) || !cpu.features.has(feature)) && !INCIDENTAL.has(feature),
+		),
 		extra: [...cpu.features].filter((feature) => !own.has(feature) && !INCIDENTAL.has(feature)),
 	};
 }

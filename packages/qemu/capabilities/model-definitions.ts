@@ -163,3 +163,15 @@ export function isSameProduct(model: ModelDefinition, { family, model: number, s
 
 const isOwnNumber = (own: Signature, family: number, model: number): boolean =>
 	own.family === family && own.model === model;
+
+/** Features that a model had once and later versions of it lack: they are switched off unless the guest names them. */
+export const REMOVED_FEATURES: Readonly<Record<string, readonly string[]>> = {
+	Dhyana: ["monitor"],
+	EPYC: ["monitor"],
+	"EPYC-IBPB": ["monitor"],
+	Opteron_G3: ["monitor"],
+	"Icelake-Client": ["intel-pt"],
+	"Icelake-Client-noTSX": ["intel-pt"],
+	"Icelake-Server": ["intel-pt"],
+	"Icelake-Server-noTSX": ["intel-pt"],
+};

@@ -3,24 +3,13 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { CpuDef } from "@virtkit/model/domain/cpu";
 import { hostModel } from "../capabilities/host-model.ts";
+import { REMOVED_FEATURES } from "../capabilities/model-definitions.ts";
 import type { DefineContext } from "../devices/entry.ts";
 import { isPpc64, isX86 } from "../machine.ts";
 import { checkCpu, hostFeatures } from "./check-cpu.ts";
 
 /** Features that libvirt knows and QEMU must not be told. */
 const HIDDEN_FEATURES = new Set(["cmt", "mbm_total", "mbm_local", "osxsave", "ospke", "pconfig"]);
-
-/** Features that a model had once and later versions of it lack: they are switched off unless the guest names them. */
-const REMOVED_FEATURES: Readonly<Record<string, readonly string[]>> = {
-	Dhyana: ["monitor"],
-	EPYC: ["monitor"],
-	"EPYC-IBPB": ["monitor"],
-	Opteron_G3: ["monitor"],
-	"Icelake-Client": ["intel-pt"],
-	"Icelake-Client-noTSX": ["intel-pt"],
-	"Icelake-Server": ["intel-pt"],
-	"Icelake-Server-noTSX": ["intel-pt"],
-};
 
 /** Settles the CPU of a guest that is about to start (qemuProcessUpdateGuestCPU). */
 export function settleCpu(context: DefineContext): void {

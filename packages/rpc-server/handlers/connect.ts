@@ -1,7 +1,7 @@
 // The connection: opening it, and what it tells about the hypervisor and the host's abilities.
 
 import { VirtError } from "@virtkit/base/errors";
-import type { HostOperations } from "@virtkit/core/host-operations";
+import type { EmulatorRequest, HostOperations } from "@virtkit/core/host-operations";
 import type { Hypervisor } from "@virtkit/core/hypervisor";
 import type { Handlers } from "../handler.ts";
 import { after } from "./domain-call.ts";
@@ -24,6 +24,22 @@ export const LIBVIRT_VERSION = 9_000_000n;
 const OPEN_READ_ONLY = 1;
 
 const given = (value: string | null): string | undefined => value ?? undefined;
+
+/** Which emulator and guests a message means. */
+function emulatorRequest(named: {
+	readonly emulator: string | null;
+	readonly arch: string | null;
+	readonly machine: string | null;
+	readonly virttype: string | null;
+}): EmulatorRequest {
+	const { emulator, arch, machine, virttype } = named;
+	return {
+		...(emulator === null ? {} : { emulator }),
+		...(arch === null ? {} : { arch }),
+		...(machine === null ? {} : { machine }),
+		...(virttype === null ? {} : { virtType: virttype }),
+	};
+}
 
 export function connectHandlers(hypervisor: Hypervisor): Handlers {
 	const host = <N extends keyof HostOperations>(name: N, api: string): HostOperations[N] =>
@@ -50,13 +66,8 @@ export function connectHandlers(hypervisor: Hypervisor): Handlers {
 		}),
 		CONNECT_GET_CAPABILITIES: () =>
 			after(host("capabilities", "virConnectGetCapabilities")(), (capabilities) => ({ capabilities })),
-		CONNECT_GET_DOMAIN_CAPABILITIES: (_, { emulatorbin, arch, machine, virttype, flags }) => {
-			const request = {
-				...(emulatorbin === null ? {} : { emulator: emulatorbin }),
-				...(arch === null ? {} : { arch }),
-				...(machine === null ? {} : { machine }),
-				...(virttype === null ? {} : { virtType: virttype }),
-			};
+		CONNECT_GET_DOMAIN_CAPABILITIES: (_, { emulatorbin, flags, ...guests }) => {
+			const request = emulatorRequest({ emulator: emulatorbin, ...guests });
 			return after(host("domainCapabilities", "virConnectGetDomainCapabilities")(request, flags), (capabilities) => ({
 				capabilities,
 			}));
@@ -74,6 +85,16 @@ export function connectHandlers(hypervisor: Hypervisor): Handlers {
 			after(host("compareCpu", "virConnectCompareCPU")(xml, flags), (result) => ({ result })),
 		CONNECT_BASELINE_CPU: (_, { xmlCPUs, flags }) =>
 			after(host("baselineCpu", "virConnectBaselineCPU")(xmlCPUs, flags), (cpu) => ({ cpu })),
+		CONNECT_COMPARE_HYPERVISOR_CPU: (_, { xmlCPU, flags, ...guests }) =>
+			after(
+				host("compareHypervisorCpu", "virConnectCompareHypervisorCPU")(emulatorRequest(guests), xmlCPU, flags),
+				(result) => ({ result }),
+			),
+		CONNECT_BASELINE_HYPERVISOR_CPU: (_, { xmlCPUs, flags, ...guests }) =>
+			after(
+				host("baselineHypervisorCpu", "virConnectBaselineHypervisorCPU")(emulatorRequest(guests), xmlCPUs, flags),
+				(cpu) => ({ cpu }),
+			),
 		CONNECT_REGISTER_CLOSE_CALLBACK: () => undefined,
 		CONNECT_UNREGISTER_CLOSE_CALLBACK: () => undefined,
 	};
