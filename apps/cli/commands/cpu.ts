@@ -15,7 +15,7 @@ const HOST_MODEL = ["domainCapabilities", "cpu", "mode"];
 
 /** The CPUs in a file: of its own, of domains, of capabilities. */
 function cpusIn(path: string): string[] {
-	const text = readFileSync(path, "utf8").replace(/^\s*<\?xml[^]*?\?>/, "");
+	const text = readFileSync(path, "utf8").replace(/^\s*<\?xml[\s\S]*?\?>/, "");
 	const container = parseXml(`<container>${text}</container>`, path);
 	const found = [...PLACES, HOST_MODEL].flatMap((place) =>
 		elementsAt(container, place)
