@@ -28,9 +28,9 @@ const state = async (daemon: TestDaemon, name: string): Promise<string> =>
 const migrate = (name: string, ...options: string[]): Promise<string> =>
 	source.virsh("migrate", name, target.uri, "--migrateuri", "tcp://127.0.0.1", ...options);
 
-async function startGuest(name: string): Promise<void> {
+async function startGuest(name: string, memory = 32): Promise<void> {
 	const file = source.file(`${name}.xml`);
-	writeFileSync(file, tinyGuest(name));
+	writeFileSync(file, tinyGuest(name).replace(">32<", `>${memory}<`));
 	await source.virsh("define", file);
 	await source.virsh("start", name);
 }
@@ -66,4 +66,17 @@ test("a guest whose destination refuses it, or whose link is none, runs on; noth
 	await source.virsh("suspend", "stays");
 	await source.virsh("resume", "stays");
 	await source.virsh("destroy", "stays");
+});
+
+test("a daemon killed while it sends keeps the guest: it runs on here when the daemon is back, and is gone over there", async () => {
+	// At 1 MiB a second even the marks of that many empty pages take a while.
+	await startGuest("kept", 1024);
+	const migration = migrate("kept", "--live", "--bandwidth", "1").catch((error: unknown) => error);
+	await until(async () => (await source.virsh("domjobinfo", "kept")).includes("Outgoing migration"), "the migration");
+	await source.stop("SIGKILL");
+	assert.ok((await migration) instanceof Error);
+	await source.start();
+	await until(async () => (await state(source, "kept")).startsWith("running"), "that the guest runs here");
+	await until(() => guests(target) === 0, "that nothing is left over there");
+	await source.virsh("destroy", "kept");
 });
