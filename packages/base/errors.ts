@@ -74,5 +74,7 @@ export function errorCodeOf(number: number): ErrorCode {
 /** Any thrown value as a VirtError: ours unchanged, anything else an internal error that keeps its cause. */
 export function toVirtError(thrown: unknown): VirtError {
 	if (thrown instanceof VirtError) return thrown;
+	// What went wrong first is what matters; that taking it back failed too is a second fault.
+	if (thrown instanceof SuppressedError) return toVirtError(thrown.suppressed);
 	return new VirtError("INTERNAL_ERROR", thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });
 }

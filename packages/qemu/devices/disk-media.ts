@@ -48,7 +48,7 @@ export async function changeMedium(disk: DiskDef, changed: DiskDef, context: Upd
 	});
 	await plugIn(run, imageLine(changed, context), undo);
 	const id = diskQomPath(disk);
-	if (disk.device === "cdrom" && disk.target.tray !== "open") await openTray(disk, id, context);
+	if (disk.target.tray !== "open" && (await hasTray(id, context))) await openTray(disk, id, context);
 	undo.defer("the medium", () => putBack(disk, id, context));
 	await monitor.executeUntyped("blockdev-remove-medium", { id });
 	if (!isEmptyDisk(changed)) {
@@ -62,6 +62,12 @@ export async function changeMedium(disk: DiskDef, changed: DiskDef, context: Upd
 	if (!isEmptyDisk(changed)) return;
 	delete changed.source;
 	delete changed.driver.type;
+}
+
+/** Whether the guest sees a tray: a removable USB disk has none, even where the definition calls it a CD-ROM. */
+async function hasTray(id: string | undefined, { run }: UpdateContext): Promise<boolean> {
+	const drives = await run.monitor.execute("query-block");
+	return drives.some(({ qdev, tray_open: open }) => qdev === id && open !== undefined);
 }
 
 async function openTray(disk: DiskDef, id: string | undefined, { run, force }: UpdateContext): Promise<void> {

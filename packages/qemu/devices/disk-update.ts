@@ -47,9 +47,9 @@ const FIXED: readonly (readonly [field: string, value: (disk: DiskDef) => unknow
 ];
 
 function refuseOtherDevice(disk: DiskDef, wanted: DiskDef): void {
-	for (const [field, partOf, optional] of FIXED) {
-		const value = partOf(wanted);
-		if ((optional && value === undefined) || value === partOf(disk)) continue;
+	for (const [field, read, optional] of FIXED) {
+		const value = read(wanted);
+		if ((optional && value === undefined) || value === read(disk)) continue;
 		throw new VirtError("OPERATION_UNSUPPORTED", `cannot modify field '${field}' of the disk`);
 	}
 }
