@@ -1,5 +1,6 @@
 // Watchdogs.
 
+import { VirtError } from "@virtkit/base/errors";
 import type { WatchdogDef } from "@virtkit/model/domain/watchdog";
 import { conventionalSlot } from "../addresses/pci-need.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
@@ -7,7 +8,8 @@ import { isS390 } from "../machine.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
-import type { DefineContext, DeviceEntry } from "./entry.ts";
+import type { DefineContext, DeviceEntry, Hotplug } from "./entry.ts";
+import { findDescribed } from "./match.ts";
 
 const RULES: readonly DeviceRule<WatchdogDef>[] = [
 	{
@@ -38,6 +40,31 @@ export function watchdogProps(device: WatchdogDef, { def }: DefineContext): Json
 	return { driver: device.model, id: device.alias, ...addressProps(device, def) };
 }
 
+const watchdogHotplug: Hotplug<WatchdogDef> = {
+	checkAttach: ({ model }, { def }, live) => {
+		if (def.devices.watchdog) throw new VirtError("OPERATION_INVALID", "domain already has a watchdog");
+		if (live && model !== "i6300esb")
+			throw new VirtError("OPERATION_UNSUPPORTED", `hotplug of watchdog of model ${model} is not supported`);
+	},
+	find: (wanted, { def }, live) => {
+		const { watchdog: device } = def.devices;
+		if (!live) {
+			if (device) return device;
+			throw new VirtError("DEVICE_MISSING", "domain has no watchdog");
+		}
+		if (!device) throw new VirtError("DEVICE_MISSING", "watchdog device not present in domain configuration");
+		return findDescribed(
+			wanted,
+			[device],
+			`model '${device.model}' watchdog device not present in domain configuration`,
+		);
+	},
+	checkDetach: ({ model }) => {
+		if (model !== "i6300esb")
+			throw new VirtError("OPERATION_UNSUPPORTED", `hot unplug of watchdog of model ${model} is not supported`);
+	},
+};
+
 export const watchdog: DeviceEntry<WatchdogDef> = {
 	kind: "watchdog",
 	list: ({ devices: { watchdog: device } }) => (device ? [device] : []),
@@ -50,4 +77,5 @@ export const watchdog: DeviceEntry<WatchdogDef> = {
 		const action = device.action === "dump" ? "pause" : device.action;
 		context.command.add("-watchdog-action", action, { watchdog: action });
 	},
+	hotplug: watchdogHotplug,
 };
