@@ -7,6 +7,7 @@ import type { JsonObject } from "../command-line/command-line.ts";
 import { shortName } from "../command-line/memory-backend.ts";
 import { addChardev } from "./chardev-build.ts";
 import { checkChardev } from "./chardev-check.ts";
+import { settleTerminal } from "./chardev-plug.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { refuseDevice } from "./device-rule.ts";
@@ -99,6 +100,10 @@ export const channel: DeviceEntry<ChannelDef> = {
 	build: buildChannel,
 	hotplug: {
 		prepare: (_, { def, host }) => chooseChannelSockets({ def, host }),
+		plugged: async (device, context) => {
+			if (device.target.type === "virtio") device.target.state = "disconnected";
+			await settleTerminal(device, context);
+		},
 		find: findDescribed(
 			({ def }) => def.devices.channels,
 			() => "chr type 'channel' device not present in domain configuration",

@@ -173,7 +173,7 @@ export const controller: DeviceEntry<ControllerDef> = {
 	chipsetOwns: isPiix3Function,
 	usb: ({ type }) => type === "ccid",
 	hotplug: {
-		checkAttach: ({ type }, _, live) => refuseAllButScsi(type, live, "hotplugged"),
+		checkAttach: ({ type }, _, live) => refuseAllButScsi(type, live, "hot plugged"),
 		checkDetach: ({ type }) => refuseAllButScsi(type, true, "hot unplugged"),
 		find: findDescribed(
 			({ def }) => def.devices.controllers,

@@ -130,8 +130,8 @@ export interface UpdateContext extends LiveContext {
  * particular to the kind alone; the steps that all have in common are in hotplug/.
  */
 export interface Hotplug<D extends object> {
-	/** False where only the stored definition can have such a device added and removed. */
-	readonly live?: false;
+	/** Where it does not come and go: only the stored definition has it added and removed, or it is only changed in place. */
+	readonly only?: "stored" | "update";
 	/** False where only a running guest's can be changed, or neither can. */
 	readonly storedUpdate?: true;
 	/** Settles what a document that holds nothing but the device leaves open. */

@@ -6,6 +6,7 @@ import { audioOf, missingAudio } from "./audio.ts";
 import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
 import type { DefineContext, DeviceEntry, DomainStep } from "./entry.ts";
 import { buildGraphics } from "./graphics-build.ts";
+import { graphicsHotplug } from "./graphics-password.ts";
 
 /** Longest password of VNC (RFC 6143, section 7.2.2). */
 const VNC_PASSWORD_MAX = 8;
@@ -155,4 +156,5 @@ export const graphics: DeviceEntry<GraphicsDef> = {
 	alias: (_, index) => `graphics${index}`,
 	check: (device, context) => checkDeviceRules([...COMMON, ...DRIVER], device, context),
 	build: buildGraphics,
+	hotplug: graphicsHotplug,
 };

@@ -1,5 +1,6 @@
 // Devices of the host that are given to a guest.
 
+import { VirtError } from "@virtkit/base/errors";
 import type { DriveAddress } from "@virtkit/model/domain/address";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { HostdevDef } from "@virtkit/model/domain/hostdev";
@@ -13,6 +14,7 @@ import { iommuGroup, isConventional } from "./host-pci.ts";
 import { buildHostdev, buildHostInterface } from "./hostdev-build.ts";
 import { checkHostdev, checkHostdevCommon } from "./hostdev-check.ts";
 import { isHostInterface, nextNumber } from "./interface.ts";
+import { isDescribedBy } from "./plug-find.ts";
 
 /** Units that are given out on one SCSI bus, leaving out the adapter's own. */
 const SCSI_UNITS = 7;
@@ -100,6 +102,12 @@ function isOnChannels({ type, model }: HostdevDef): boolean {
 	return type === "scsi_host" || (type === "mdev" && model === "vfio-ccw");
 }
 
+/** Whether both are the same device of the host. */
+function isSameSource(wanted: HostdevDef, other: HostdevDef): boolean {
+	const { mode, type, usb, pci, scsi, scsiHost, mdev } = wanted;
+	return isDescribedBy({ mode, type, usb, pci, scsi, scsiHost, mdev }, other);
+}
+
 export const hostdev: DeviceEntry<HostdevDef> = {
 	kind: "hostdev",
 	list: ({ devices }) => devices.hostdevs,
@@ -116,6 +124,23 @@ export const hostdev: DeviceEntry<HostdevDef> = {
 	usb: ({ type }) => type === "usb",
 	virtio: (device, bus) => (bus === "ccw" ? isOnChannels(device) : device.type === "scsi_host"),
 	build: buildHostdev,
+	hotplug: {
+		checkAttach: (device, { def }, live) => {
+			if (live && device.mode !== "subsystem")
+				throw new VirtError("CONFIG_UNSUPPORTED", `hotplug is not supported for hostdev mode '${device.mode}'`);
+			if (def.devices.hostdevs.some((other) => isSameSource(device, other)))
+				throw new VirtError(
+					"OPERATION_INVALID",
+					live ? "device is already in use" : "device is already in the domain configuration",
+				);
+		},
+		find: (wanted, { def }, live) => {
+			const found = def.devices.hostdevs.find((other) => isSameSource(wanted, other));
+			if (found) return found;
+			const what = live ? `host ${wanted.type} device not found` : "device not present in domain configuration";
+			throw new VirtError("DEVICE_MISSING", what);
+		},
+	},
 };
 
 /** Interfaces that are devices of the host: on the command line they stand before the others. */

@@ -132,7 +132,7 @@ const refusePs2 =
 	(what: string) =>
 	({ bus }: InputDef): void => {
 		if (bus !== "usb" && bus !== "virtio")
-			throw new VirtError("CONFIG_UNSUPPORTED", `input device on bus '${bus}' cannot be ${what}.`);
+			throw new VirtError("OPERATION_UNSUPPORTED", `input device on bus '${bus}' cannot be ${what}.`);
 	};
 
 export const input: DeviceEntry<InputDef> = {
@@ -150,7 +150,7 @@ export const input: DeviceEntry<InputDef> = {
 		if (props) addDevice(device, props, context);
 	},
 	hotplug: {
-		checkAttach: refusePs2("plugged in"),
+		checkAttach: refusePs2("hot plugged"),
 		checkDetach: refusePs2("detached"),
 		find: findDescribed(
 			({ def }) => def.devices.inputs,

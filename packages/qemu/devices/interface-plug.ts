@@ -69,10 +69,20 @@ async function update(net: InterfaceDef, wanted: InterfaceDef, { run, undo }: Up
 	return { ...net, ...(changed.link ? { link: changed.link } : { link: undefined }) } as InterfaceDef;
 }
 
+/** libvirt's words for parts of an interface. */
+const WORDS: Readonly<Record<string, string>> = {
+	driver: "virtio network device driver attributes",
+	script: "script attribute",
+	rom: "network device rom settings",
+	boot: "network device boot index setting",
+	address: "network device guest PCI address",
+	mtu: "MTU",
+};
+
 function refuseOtherChanges(net: InterfaceDef, changed: InterfaceDef): void {
 	for (const [name, value] of Object.entries(changed)) {
 		if (name === "link" || isDescribedBy(value, net[name as keyof InterfaceDef])) continue;
-		throw new VirtError("OPERATION_UNSUPPORTED", `cannot modify <${name}> of a network interface while the guest runs`);
+		throw new VirtError("OPERATION_UNSUPPORTED", `cannot modify ${WORDS[name] ?? `network device ${name}`}`);
 	}
 }
 

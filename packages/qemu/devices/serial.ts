@@ -1,5 +1,6 @@
 // Serial ports: which kind a machine has, where they sit, and their options.
 
+import { VirtError } from "@virtkit/base/errors";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { SerialDef, SerialModel, SerialTarget } from "@virtkit/model/domain/serial";
 import { conventionalSlot } from "../addresses/pci-need.ts";
@@ -7,10 +8,12 @@ import type { JsonObject } from "../command-line/command-line.ts";
 import { isArm, isMachine, isRiscv, isS390, isX86 } from "../machine.ts";
 import { addChardev } from "./chardev-build.ts";
 import { checkChardev } from "./chardev-check.ts";
+import { settleTerminal } from "./chardev-plug.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import { findDescribed } from "./plug-find.ts";
 
 /** Kinds of addresses of ports that can have one. */
 const ADDRESSES: Partial<Record<SerialTarget, string>> = {
@@ -188,4 +191,19 @@ export const serial: DeviceEntry<SerialDef> = {
 	spaprVio: ({ target }) => ({ register: SPAPR_VTY_REGISTER, always: target.type === "spapr-vio-serial" }),
 	zpci: false,
 	build: buildSerial,
+	hotplug: {
+		checkAttach: ({ target }, _, live) => refuseFixedPort(target.type, live),
+		plugged: settleTerminal,
+		find: findDescribed(
+			({ def }) => def.devices.serials,
+			() => "device not present in domain configuration",
+		),
+		checkDetach: ({ target }) => refuseFixedPort(target.type, true),
+	},
 };
+
+/** Ports that are soldered on come and go with the machine. */
+function refuseFixedPort(type: string | undefined, live: boolean): void {
+	if (live && type !== "usb-serial" && type !== "pci-serial")
+		throw new VirtError("OPERATION_UNSUPPORTED", "Unsupported address type for character device");
+}

@@ -1,5 +1,6 @@
 // Memory shared between guests (ivshmem).
 
+import { VirtError } from "@virtkit/base/errors";
 import type { ShmemDef } from "@virtkit/model/domain/shmem";
 import { conventionalSlot } from "../addresses/pci-need.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
@@ -8,6 +9,7 @@ import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import { findDescribed } from "./plug-find.ts";
 
 const MIB = 1024 * 1024;
 /** What the device always had where nothing was said. */
@@ -122,4 +124,18 @@ export const shmem: DeviceEntry<ShmemDef> = {
 	check: (device, context) => checkDeviceRules(RULES, device, context),
 	pci: conventionalSlot,
 	build: buildShmem,
+	hotplug: {
+		checkAttach: ({ model: { type } }, _, live) => {
+			if (live && type === "ivshmem")
+				throw new VirtError("OPERATION_UNSUPPORTED", `live attach of shmem model '${type}' is not supported`);
+		},
+		checkDetach: ({ model: { type } }) => {
+			if (type === "ivshmem")
+				throw new VirtError("OPERATION_UNSUPPORTED", `live detach of shmem model '${type}' is not supported`);
+		},
+		find: findDescribed(
+			({ def }) => def.devices.shmems,
+			({ model }) => `model '${model.type}' shmem device not present in domain configuration`,
+		),
+	},
 };

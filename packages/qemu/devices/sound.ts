@@ -9,6 +9,7 @@ import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import { findDescribed } from "./plug-find.ts";
 
 /** QEMU's drivers; the speaker of the PC is not one, and ich7 is unknown to QEMU. */
 const DRIVERS: Partial<Record<SoundModel, string>> = {
@@ -93,4 +94,11 @@ export const sound: DeviceEntry<SoundDef> = {
 	chipset: ({ model }, _, { def }) => (model === "ich9" && isMachine(def, "q35") ? { slots: [0x1b] } : undefined),
 	usb: ({ model }) => model === "usb",
 	build: buildSound,
+	hotplug: {
+		only: "stored",
+		find: findDescribed(
+			({ def }) => def.devices.sounds,
+			() => "device not present in domain configuration",
+		),
+	},
 };

@@ -9,7 +9,7 @@ import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
 import type { DefineContext, DeviceEntry, Hotplug } from "./entry.ts";
-import { findDescribed } from "./match.ts";
+import { isDescribedBy } from "./plug-find.ts";
 
 const RULES: readonly DeviceRule<WatchdogDef>[] = [
 	{
@@ -53,9 +53,9 @@ const watchdogHotplug: Hotplug<WatchdogDef> = {
 			throw new VirtError("DEVICE_MISSING", "domain has no watchdog");
 		}
 		if (!device) throw new VirtError("DEVICE_MISSING", "watchdog device not present in domain configuration");
-		return findDescribed(
-			wanted,
-			[device],
+		if (isDescribedBy(wanted, device)) return device;
+		throw new VirtError(
+			"DEVICE_MISSING",
 			`model '${device.model}' watchdog device not present in domain configuration`,
 		);
 	},

@@ -29,6 +29,15 @@ const CASES: Readonly<Record<string, Case>> = {
 		alias: "net0",
 		asks: true,
 	},
+	watchdog: {
+		xml: "<watchdog model='i6300esb' action='pause'><address type='pci' bus='14' slot='1'/></watchdog>",
+		alias: "watchdog0",
+		asks: true,
+	},
+	"USB serial port": {
+		xml: "<serial type='pty'><target type='usb-serial' port='1'><model name='usb-serial'/></target></serial>",
+		alias: "serial0",
+	},
 	"SCSI controller": {
 		xml: "<controller type='scsi' index='5' model='virtio-scsi'/>",
 		alias: "scsi5",
@@ -36,10 +45,14 @@ const CASES: Readonly<Record<string, Case>> = {
 	},
 };
 
+/** For devices of conventional PCI. */
+const BRIDGE =
+	"<controller type='pci' index='13' model='pcie-root-port'/><controller type='pci' index='14' model='pcie-to-pci-bridge'/>";
+
 for (const [name, { xml, alias, asks }] of Object.entries(CASES))
 	test(`${name}: comes, is known to the next daemon, and goes without a trace`, async () => {
 		await using own = await TestDriver.start();
-		const guest = await plugGuest(own);
+		const guest = await plugGuest(own, { devices: BRIDGE });
 		const before = await guest.facts();
 		await own.run("attachDevice", guest.domain, LIVE, xml);
 		const during = await guest.facts();
@@ -59,7 +72,7 @@ for (const [name, { xml, alias, asks }] of Object.entries(CASES))
 for (const [name, { xml }] of Object.entries(CASES))
 	test(`${name}: is added to the stored definition and removed from it`, async () => {
 		await using own = await TestDriver.start();
-		const guest = await plugGuest(own);
+		const guest = await plugGuest(own, { devices: BRIDGE });
 		const before = await own.run("xml", guest.domain, 2);
 		await own.run("attachDevice", guest.domain, CONFIG, xml);
 		assert.notEqual(await own.run("xml", guest.domain, 2), before);
@@ -100,5 +113,22 @@ test("what libvirt does not plug is refused in its words", async () => {
 	await assert.rejects(
 		attach("<input type='mouse' bus='ps2'/>"),
 		isVirtError("OPERATION_UNSUPPORTED", "input device on bus 'ps2' cannot be hot plugged."),
+	);
+});
+
+test("a console's password changes while the guest runs, and nothing else of it", async () => {
+	await using own = await TestDriver.start({ vncPassword: "of-all" });
+	const console = (more: string) =>
+		`<graphics type='vnc' autoport='yes' ${more}><listen type='socket' socket='${own.path("vnc.sock")}'/></graphics>`;
+	const guest = await plugGuest(own, { devices: console("") });
+	await own.run("updateDevice", guest.domain, LIVE, console("passwd='secret'"));
+	assert.match(await own.run("xml", guest.domain, 1), /passwd='secret'/);
+	await assert.rejects(
+		own.run("updateDevice", guest.domain, LIVE, console("keymap='de'")),
+		isVirtError("OPERATION_UNSUPPORTED", "cannot change keymap setting on vnc graphics"),
+	);
+	await assert.rejects(
+		own.run("detachDevice", guest.domain, LIVE, console("")),
+		isVirtError("OPERATION_UNSUPPORTED", "live detach of device 'graphics' is not supported"),
 	);
 });

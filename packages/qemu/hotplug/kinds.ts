@@ -45,7 +45,8 @@ export function readPluggable(xml: string, live: boolean): Pluggable {
 /** How the device comes and goes; throws in libvirt's words where it does not. */
 export function knownPluggable(found: Pluggable, action: string, live: boolean): KnownPluggable {
 	const { hotplug } = found.entry;
-	if (hotplug === undefined || (live && hotplug.live === false))
+	const isFixed = hotplug?.only === "update" ? action !== "update" : hotplug?.only === "stored" && live;
+	if (hotplug === undefined || isFixed)
 		throw new VirtError(
 			"OPERATION_UNSUPPORTED",
 			`${live ? "live" : "persistent"} ${action} of device '${kindName(found.entry.kind)}' is not supported`,
@@ -96,7 +97,7 @@ function withList(def: DomainDef, member: DeviceMember, held: readonly object[])
 export function* pluggables(def: DomainDef): Generator<KnownPluggable> {
 	for (const entry of COMPLETED) {
 		const { hotplug } = entry;
-		if (hotplug === undefined || hotplug.live === false) continue;
+		if (hotplug === undefined || hotplug.only !== undefined) continue;
 		for (const device of entry.list(def)) yield { entry, member: memberOf(entry.kind), device, hotplug };
 	}
 }

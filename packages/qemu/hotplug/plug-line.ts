@@ -64,7 +64,10 @@ export class PlugLine extends CommandLine {
 
 	/** The options as monitor commands, in order. Throws OPERATION_UNSUPPORTED where the monitor has none for one. */
 	get plugs(): Plug[] {
-		return this.options.map(({ name, json }) => {
+		const isDevice = ({ name }: { readonly name: string }): boolean => name === "-device";
+		// On the command line, order does not matter to what a device refers to.
+		const parts = [...this.options.filter((option) => !isDevice(option)), ...this.options.filter(isDevice)];
+		return parts.map(({ name, json }) => {
 			const form = FORMS[name];
 			if (form === undefined || json === undefined)
 				throw new VirtError("OPERATION_UNSUPPORTED", `QEMU's option ${name} cannot be given to a running guest`);

@@ -3,21 +3,10 @@
 import { VirtError } from "@virtkit/base/errors";
 import { isEmptyDisk } from "../devices/disk-image.ts";
 import { throttleCommands } from "../devices/disk-throttle.ts";
+import { setPassword } from "../devices/graphics-password.ts";
 import type { Run } from "../domain/run.ts";
+import type { DriverSettings } from "../settings.ts";
 import { balloonPath, READ, type Step } from "./refresh.ts";
-
-const setPasswords: Step = (run, def) => {
-	const calls = def.devices.graphics.flatMap((graphics) => {
-		if ((graphics.type !== "vnc" && graphics.type !== "spice") || graphics.passwd === undefined) return [];
-		const { type: protocol, passwd: password, connected, passwdValidTo } = graphics;
-		const time = passwdValidTo === undefined ? "never" : String(Date.parse(`${passwdValidTo}Z`) / 1000);
-		return [
-			run.monitor.execute("set_password", { protocol, password, ...(connected ? { connected } : {}) }),
-			run.monitor.execute("expire_password", { protocol, time }),
-		];
-	});
-	return calls.length === 0 ? undefined : Promise.all(calls);
-};
 
 const setLinks: Step = (run, def) => {
 	const down = def.devices.interfaces.filter(({ link }) => link?.state === "down");
@@ -69,7 +58,6 @@ const setActions: Step = (run, def) =>
 		: undefined;
 
 const STEPS: readonly Step[] = [
-	setPasswords,
 	setLinks,
 	setBalloon,
 	setActions,
@@ -80,6 +68,10 @@ const STEPS: readonly Step[] = [
 ];
 
 /** Asks and tells all of it at once. Throws what the first refusal was. */
-export async function setUp(run: Run): Promise<void> {
-	await Promise.all(STEPS.map((step) => step(run, run.live.def)));
+export async function setUp(run: Run, settings: DriverSettings): Promise<void> {
+	const { def } = run.live;
+	await Promise.all([
+		...def.devices.graphics.map((graphics) => setPassword(run, graphics, settings)),
+		...STEPS.map((step) => step(run, def)),
+	]);
 }

@@ -121,7 +121,7 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	connectMonitor(driver, domain, run);
 	// QEMU boots; all that needs only its process is done meanwhile.
 	await allOf([
-		setUp(run),
+		setUp(run, driver.settings),
 		enterGroup(driver, run, domain.name).then(() => tuneEmulator(driver, run)),
 		saveStatusNow(domain, run),
 	]);
