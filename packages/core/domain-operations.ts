@@ -91,6 +91,16 @@ export interface ControlInfo {
 	readonly stateTime: bigint;
 }
 
+/** A block job as clients watch it. */
+export interface BlockJobInfo {
+	/** virDomainBlockJobType. */
+	readonly type: number;
+	/** MiB or bytes a second, as asked; 0 for no limit. */
+	readonly bandwidth: bigint;
+	readonly cur: bigint;
+	readonly end: bigint;
+}
+
 type Async<T> = T | Promise<T>;
 
 /**
@@ -185,6 +195,44 @@ export interface DomainOperations<D extends DomainHandle> {
 		context: CallContext,
 	): Promise<{ cookie: Uint8Array }>;
 	migrateConfirm(domain: D, cancelled: boolean, flags: number, context: CallContext): Promise<void>;
+
+	// Images of a running guest's disks; bandwidths are MiB or bytes a second, as the flags say
+	blockJobAbort(domain: D, path: string, flags: number, context: CallContext): Async<void>;
+	/** Undefined where the disk has no job. */
+	blockJobInfo(domain: D, path: string, flags: number, context: CallContext): Async<BlockJobInfo | undefined>;
+	blockJobSetSpeed(domain: D, path: string, bandwidth: bigint, flags: number, context: CallContext): Async<void>;
+	blockPull(domain: D, path: string, bandwidth: bigint, flags: number, context: CallContext): Async<void>;
+	blockRebase(
+		domain: D,
+		request: { path: string; base: string | undefined; bandwidth: bigint },
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	blockCommit(
+		domain: D,
+		request: { path: string; base: string | undefined; top: string | undefined; bandwidth: bigint },
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	blockCopy(
+		domain: D,
+		request: {
+			path: string;
+			xml: string;
+			/** Bytes a second. */
+			bandwidth: number;
+			/** Bytes. */
+			granularity?: number | undefined;
+			/** Bytes. */
+			bufferSize?: number | undefined;
+		},
+		flags: number,
+		context: CallContext,
+	): Async<void>;
+	/** KiB, or bytes as the flags say. */
+	blockResize(domain: D, path: string, size: bigint, flags: number, context: CallContext): Async<void>;
+	/** `device` is a disk's target, or `vda[3]` for an image of it; bytes. */
+	setBlockThreshold(domain: D, device: string, threshold: bigint, flags: number, context: CallContext): Async<void>;
 
 	// Consoles and channels
 	openConsole(domain: D, device: string | undefined, flags: number, context: CallContext): Promise<Duplex>;

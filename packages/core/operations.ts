@@ -131,6 +131,16 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	migrateConfirm: row("virDomainMigrateConfirm3Params", MIGRATE_FLAGS, ALWAYS, "none", true, "migrate"),
 	screenshot: row("virDomainScreenshot", 0, ACTIVE, "query", false, "screenshot"),
 
+	blockJobAbort: row("virDomainBlockJobAbort", 3, ACTIVE, "modify", true, "write"),
+	blockJobInfo: query("virDomainGetBlockJobInfo", 1),
+	blockJobSetSpeed: row("virDomainBlockJobSetSpeed", 1, ACTIVE, "modify", true, "write"),
+	blockPull: row("virDomainBlockPull", 0x40, ACTIVE, "modify", true, "block_write"),
+	blockRebase: row("virDomainBlockRebase", 0x7f, ACTIVE, "modify", true, "block_write"),
+	blockCommit: row("virDomainBlockCommit", 0x1f, ACTIVE, "modify", true, "block_write"),
+	blockCopy: row("virDomainBlockCopy", 0xf, ACTIVE, "modify", true, "block_write"),
+	blockResize: row("virDomainBlockResize", 1, ACTIVE, "modify", true, "block_write"),
+	setBlockThreshold: row("virDomainSetBlockThreshold", 0, ACTIVE, "modify", true, "write"),
+
 	openConsole: row("virDomainOpenConsole", 3, ACTIVE, "none", true, "open_device"),
 	openChannel: row("virDomainOpenChannel", 1, ACTIVE, "none", true, "open_device"),
 	monitorCommand: row("virDomainQemuMonitorCommand", 1, ACTIVE, "query", true, "write"),

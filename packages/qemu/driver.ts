@@ -5,6 +5,7 @@ import type { DomainOperations } from "@virtkit/core/domain-operations";
 import type { Hypervisor } from "@virtkit/core/hypervisor";
 import { CgroupTree } from "@virtkit/host/cgroup/tree";
 import { agentOperations } from "./agent/operations.ts";
+import { blockOperations } from "./block/operations.ts";
 import { CapabilityCache } from "./capabilities/cache.ts";
 import { configOperations } from "./config/config-operations.ts";
 import { defineOperations } from "./config/define-operations.ts";
@@ -115,6 +116,7 @@ function operationsOf(driver: Driver): Partial<DomainOperations<QemuDomain>> {
 		...migrationOperations(driver),
 		...consoleOperations,
 		...controlOperations(driver),
+		...blockOperations(driver),
 		...hotplugOperations(driver),
 		...monitorOperations(driver),
 		...agentOperations,

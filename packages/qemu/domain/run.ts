@@ -6,6 +6,7 @@ import type { GuestCgroups } from "@virtkit/host/cgroup/tree";
 import type { ProcessIdentity } from "@virtkit/host/process";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { QmpClient } from "@virtkit/qmp/client";
+import type { BlockJob } from "../block/job.ts";
 import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import type { GuestPaths } from "../devices/entry.ts";
 import type { Helper } from "../helpers/helper.ts";
@@ -67,6 +68,10 @@ export class Run {
 	readonly unplugs = new Map<string, (outcome: UnplugOutcome) => void>();
 	/** What the definition is about to become: noted in the status file before QEMU is told, so that nothing QEMU has is lost. */
 	intended: ((def: DomainDef) => DomainDef) | undefined;
+	/** Block jobs under way, by QEMU's ids. */
+	readonly blockJobs = new Map<string, BlockJob>();
+	/** Who ends a job and waits for that, by its id. */
+	readonly blockJobWaits = new Map<string, () => void>();
 	/** The highest number that an image of the guest ever had: node names are not used again. */
 	lastImage = 0;
 	/** A program of the guest has the agent's channel open. */

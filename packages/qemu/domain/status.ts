@@ -8,7 +8,8 @@ import { int, integer, nonEmpty, oneOf, yesNo } from "@virtkit/xml/codec";
 import { formatElement } from "@virtkit/xml/format";
 import { parseXml } from "@virtkit/xml/parse";
 import { readElement } from "@virtkit/xml/read";
-import { attr, child, element, type Infer } from "@virtkit/xml/schema";
+import { attr, child, element, type Infer, list } from "@virtkit/xml/schema";
+import { blockJobElement } from "../block/job.ts";
 import type { QemuDomain } from "./domain.ts";
 import type { Run } from "./run.ts";
 
@@ -33,6 +34,7 @@ const domainStatus = element({
 	clockAdjustment: attr(integer(), { absent: 0, doc: "Seconds by which the guest's clock was off at start." }),
 	wantedMemory: attr(integer({ min: 0 }), { doc: "KiB that the user wants the guest to have." }),
 	lastImage: attr(integer({ min: 1 }), { doc: "The highest number that an image of the guest ever had." }),
+	blockjob: list(blockJobElement, { doc: "Block jobs under way." }),
 	domain: child(domainElement, { doc: "The running guest's definition." }),
 });
 
@@ -66,6 +68,7 @@ export function statusOf(domain: QemuDomain, run: Run, withDefinition: boolean):
 		...(run.initialClockAdjustment === 0 ? {} : { clockAdjustment: run.initialClockAdjustment }),
 		...(run.wantedMemory === undefined ? {} : { wantedMemory: run.wantedMemory }),
 		...(run.lastImage === 0 ? {} : { lastImage: run.lastImage }),
+		blockjob: [...run.blockJobs.values()],
 		...(withDefinition ? { domain: run.intended?.(run.live.def) ?? run.live.def } : {}),
 	};
 }

@@ -2,6 +2,7 @@
 
 import { toVirtError } from "@virtkit/base/errors";
 import type { QmpEvent } from "@virtkit/qmp/messages";
+import { blockJobEvents } from "../block/follow.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
@@ -11,7 +12,13 @@ import type { EventHandlers, EventSource } from "./handler.ts";
 import { lifecycleEvents } from "./lifecycle-events.ts";
 import { trouble } from "./trouble.ts";
 
-const HANDLERS: EventHandlers = { ...lifecycleEvents, ...trouble, ...deviceEvents, ...graphicsEvents };
+const HANDLERS: EventHandlers = {
+	...lifecycleEvents,
+	...trouble,
+	...deviceEvents,
+	...graphicsEvents,
+	...blockJobEvents,
+};
 
 /** Handles one event of a run. */
 export function handleEvent(driver: Driver, domain: QemuDomain, run: Run, event: QmpEvent): void {

@@ -80,4 +80,11 @@ export class PlugLine extends CommandLine {
 			};
 		});
 	}
+
+	/** Some of the options, as a line of their own. */
+	part(start: number, end?: number): PlugLine {
+		const part = new PlugLine(this.binary, this.#owner);
+		part.options.push(...this.options.slice(start, end));
+		return part;
+	}
 }

@@ -6,6 +6,7 @@ import { toVirtError, VirtError } from "@virtkit/base/errors";
 import { UndoStack } from "@virtkit/base/undo-stack";
 import { isAlive, type ProcessIdentity, terminateProcess } from "@virtkit/host/process";
 import { type DomainDef, parseDomain } from "@virtkit/model/domain/domain";
+import { refreshJobs } from "../block/follow.ts";
 import { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import { shortName } from "../command-line/memory-backend.ts";
 import { watchConsoleLog } from "../console/console-log.ts";
@@ -82,6 +83,7 @@ async function makeRun(
 	run.fakeReboot = status.fakeReboot ?? false;
 	run.wantedMemory = status.wantedMemory;
 	run.lastImage = status.lastImage ?? 0;
+	for (const job of status.blockjob) run.blockJobs.set(job.name, job);
 	run.tampered.monitor = status.monitorTouched ?? false;
 	run.tampered.agent = status.agentTouched ?? false;
 	// What was whole stays so: should this daemon be killed too, the next one must not take it for half started.
@@ -159,6 +161,7 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 	run.phase = "up";
 	settleLiveCpu(run);
 	domain.setState(stateOfMachine(domain.state, machine));
+	await refreshJobs(driver, domain, run);
 	await reconcileDevices(driver, domain, run);
 	await recoverInterruptedSave(driver, domain, run);
 	saveStatus(driver, domain);

@@ -4,6 +4,7 @@ import type { Hypervisor } from "@virtkit/core/hypervisor";
 import type { ProgramHandlers } from "../handler.ts";
 import { connectHandlers } from "./connect.ts";
 import { domainHandlers } from "./domain.ts";
+import { domainBlockHandlers } from "./domain-block.ts";
 import { domainDeviceHandlers } from "./domain-device.ts";
 import { domainEventHandlers } from "./domain-event.ts";
 import { domainInfoHandlers } from "./domain-info.ts";
@@ -25,6 +26,7 @@ export function allHandlers(hypervisor: Hypervisor): ProgramHandlers {
 			...domainInfoHandlers(hypervisor),
 			...domainTuningHandlers(hypervisor),
 			...domainDeviceHandlers(hypervisor),
+			...domainBlockHandlers(hypervisor),
 			...domainEventHandlers(hypervisor),
 			...migrationHandlers(hypervisor),
 		},

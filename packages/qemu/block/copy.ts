@@ -1,0 +1,182 @@
+// Copies a disk of a running guest to another image, which the guest may then go on with.
+
+import { closeSync, existsSync, openSync, statSync, truncateSync, unlinkSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { VirtError } from "@virtkit/base/errors";
+import { UndoStack } from "@virtkit/base/undo-stack";
+import { systemError } from "@virtkit/host/system-error";
+import { type DiskDef, disk as diskElement, isEmptySource } from "@virtkit/model/domain/disk";
+import { sourcePath } from "@virtkit/model/domain/disk-source";
+import { parseXml } from "@virtkit/xml/parse";
+import { readElement } from "@virtkit/xml/read";
+import { type DiskImage, formatNode, numberPluggedImages, storageNode, topImage } from "../devices/disk-image.ts";
+import type { LiveContext } from "../devices/entry.ts";
+import type { QemuDomain } from "../domain/domain.ts";
+import type { Run } from "../domain/run.ts";
+import type { Driver } from "../driver-context.ts";
+import { plugIn } from "../hotplug/monitor-plug.ts";
+import { liveContext } from "../hotplug/removal.ts";
+import { lendFiles } from "../lifecycle/ownership.ts";
+import { imageLine, lendForWriting } from "./nodes.ts";
+import { beginJob, idleDisk, jobName, topNode } from "./start-job.ts";
+
+/** virDomainBlockCopyFlags. */
+export const COPY = { shallow: 1, reuse: 2, transient: 4, synchronous: 8 } as const;
+
+export interface CopyRequest {
+	readonly path: string;
+	/** `<disk>` with the copy's type, driver and source. */
+	readonly xml: string;
+	/** Bytes a second; 0 for no limit. */
+	readonly bandwidth: number;
+	readonly granularity?: number | undefined;
+	readonly bufferSize?: number | undefined;
+}
+
+/** The copy that `xml` describes, as the disk would be with it. */
+function readCopy(disk: DiskDef, xml: string): DiskDef {
+	const read = readElement(diskElement, parseXml(xml, "disk definition"));
+	if (isEmptySource(read.source)) throw new VirtError("XML_ERROR", "a copy needs a <source>");
+	const path = sourcePath(read.source);
+	if (read.type === "file" && !path?.startsWith("/"))
+		throw new VirtError("INVALID_ARG", "absolute path must be used as block copy target");
+	const copy: DiskDef = {
+		...disk,
+		type: read.type,
+		driver: { ...disk.driver, type: read.driver.type },
+		...(read.source ? { source: read.source } : {}),
+	};
+	delete copy.backingStore;
+	delete copy.mirror;
+	return copy;
+}
+
+/** Copies the disk; the copy keeps up with it until the client pivots or aborts. */
+export async function copy(driver: Driver, domain: QemuDomain, request: CopyRequest, flags: number): Promise<void> {
+	const run = domain.activeRun();
+	const disk = idleDisk(run, request.path);
+	const reuse = (flags & COPY.reuse) !== 0;
+	if (!(flags & COPY.transient) && domain.persistent)
+		throw new VirtError("OPERATION_INVALID", "domain is not transient");
+	const shallow = (flags & COPY.shallow) !== 0 && Boolean(topImage(disk).backing);
+	const target = readCopy(disk, request.xml);
+	target.driver.type ??= reuse ? undefined : disk.driver.type;
+	if (target.driver.type === undefined)
+		throw new VirtError("CONFIG_UNSUPPORTED", "reused mirror destination format must be specified");
+	if (shallow && !reuse && target.driver.type === "raw")
+		throw new VirtError(
+			"CONFIG_UNSUPPORTED",
+			`shallow copy of disk '${disk.target.dev}' into a raw file is not possible`,
+		);
+	await using undo = new UndoStack();
+	const context = liveContext(driver, domain, run);
+	numberPluggedImages(run, target);
+	const backing = shallow ? topImage(disk).backing : null;
+	const image: DiskImage = { ...topImage(target), readonly: false, backing };
+	undo.defer("the owners of files", () => lendFiles(driver, run, run.live.def));
+	if (!reuse) makeFile(image, disk, undo);
+	lendForWriting(disk, [image], context);
+	await openCopy(image, disk, reuse, context, undo);
+	const { source } = target;
+	disk.mirror = { type: target.type, job: "copy", format: { type: target.driver.type }, source } as NonNullable<
+		DiskDef["mirror"]
+	>;
+	undo.defer("the copy in the definition", () => void delete disk.mirror);
+	const job = {
+		name: jobName("copy", disk),
+		type: "copy",
+		disk: disk.target.dev ?? "",
+		shallow: shallow || undefined,
+	} as const;
+	await beginJob(domain, run, job, "blockdev-mirror", {
+		device: topNode(disk),
+		target: formatNode(image),
+		sync: shallow ? "top" : "full",
+		speed: request.bandwidth || undefined,
+		granularity: request.granularity,
+		"buf-size": request.bufferSize,
+		"auto-finalize": true,
+		"copy-mode": flags & COPY.synchronous ? "write-blocking" : undefined,
+	});
+	undo.commit();
+}
+
+/** An empty file for the copy. A file with something in it is not overwritten unless the client says to reuse it. */
+function makeFile({ type, source }: DiskImage, disk: DiskDef, undo: UndoStack): void {
+	const { file } = source;
+	if (type === "network")
+		throw new VirtError(
+			"OPERATION_UNSUPPORTED",
+			"copies to the network must be made beforehand (VIR_DOMAIN_BLOCK_COPY_REUSE_EXT)",
+		);
+	if (type !== "file" || file === undefined) return;
+	if (existsSync(file) && statSync(file).size > 0)
+		throw new VirtError(
+			"CONFIG_UNSUPPORTED",
+			`external destination file for disk ${disk.target.dev} already exists and is not a block device: ${file}`,
+		);
+	try {
+		const isNew = !existsSync(file);
+		closeSync(openSync(file, "a", 0o600));
+		if (isNew) undo.defer("the copy's file", () => unlinkSync(file));
+	} catch (error) {
+		throw systemError(`failed to create copy target '${file}'`, error);
+	}
+}
+
+/** Opens the copy, formatted where it is new. */
+async function openCopy(
+	image: DiskImage,
+	disk: DiskDef,
+	reuse: boolean,
+	context: LiveContext,
+	undo: UndoStack,
+): Promise<void> {
+	const { run } = context;
+	const line = imageLine(image, context);
+	if (reuse) return plugIn(run, line, undo);
+	const size = await virtualSize(run, disk);
+	if (image.type === "file" && image.format === "raw") truncateSync(image.source.file ?? "", size);
+	const layers = line.options;
+	const last = layers.length - 1;
+	await plugIn(run, line.part(0, last), undo);
+	if (image.format !== "raw") await formatCopy(image, size, run);
+	await plugIn(run, line.part(last), undo);
+}
+
+async function virtualSize(run: Run, disk: DiskDef): Promise<number> {
+	const node = formatNode(topImage(disk));
+	const nodes = await run.monitor.execute("query-named-block-nodes", { flat: true });
+	const size = nodes.find((each) => each["node-name"] === node)?.image["virtual-size"];
+	if (size === undefined)
+		throw new VirtError("INTERNAL_ERROR", `QEMU does not tell the size of disk '${disk.target.dev}'`);
+	return size;
+}
+
+const LOOK_MS = 10;
+
+/** Has QEMU write the image's header, which names what lies below it. */
+async function formatCopy(image: DiskImage, size: number, run: Run): Promise<void> {
+	const id = `create-${formatNode(image)}`;
+	const { backing } = image;
+	await run.monitor.executeUntyped("blockdev-create", {
+		"job-id": id,
+		options: {
+			driver: image.format,
+			file: storageNode(image),
+			size,
+			"backing-file": backing ? sourcePath(backing.source) : undefined,
+			"backing-fmt": backing ? backing.format : undefined,
+		},
+	});
+	for (;;) {
+		const job = (await run.monitor.execute("query-jobs")).find((each) => each.id === id);
+		if (job && job.status !== "concluded") {
+			await delay(LOOK_MS);
+			continue;
+		}
+		await run.monitor.execute("job-dismiss", { id });
+		if (job?.error === undefined) return;
+		throw new VirtError("INTERNAL_ERROR", `failed to format image: '${job.error}'`);
+	}
+}
