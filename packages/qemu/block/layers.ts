@@ -7,17 +7,6 @@ import type { DiskDef } from "@virtkit/model/domain/disk";
 import { sourcePath } from "@virtkit/model/domain/disk-source";
 import { type DiskImage, imageChain } from "../devices/disk-image.ts";
 
-/** The disk's own image as one that can lie below another. */
-export function topLayer({ type, source, driver, backingStore }: DiskDef): BackingStoreDef {
-	return {
-		type,
-		index: source?.index,
-		format: { type: driver.type },
-		...(source ? { source: { ...source, index: undefined } } : {}),
-		...(backingStore ? { backingStore } : {}),
-	};
-}
-
 /** Makes `layer` the disk's own image, with what lies below it. */
 export function installTop(disk: DiskDef, layer: BackingStoreDef): void {
 	const { type = "file", index, format, source, backingStore } = layer;
