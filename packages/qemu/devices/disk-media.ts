@@ -59,9 +59,7 @@ export async function changeMedium(disk: DiskDef, changed: DiskDef, context: Upd
 	await monitor.executeUntyped("blockdev-close-tray", { id });
 	delete changed.target.tray;
 	await takeOutBackends(driver, run, imageLine(disk, context));
-	if (!isEmptyDisk(changed)) return;
-	delete changed.source;
-	delete changed.driver.type;
+	if (isEmptyDisk(changed)) delete changed.source;
 }
 
 /** Whether the guest sees a tray: a removable USB disk has none, even where the definition calls it a CD-ROM. */

@@ -42,7 +42,7 @@ function findAny(def: DomainDef, alias: string): Pluggable {
 	for (const entry of COMPLETED)
 		for (const device of entry.list(def))
 			if ((device as DeviceInfo).alias === alias) return { entry, device, member: memberOf(entry.kind) };
-	throw new VirtError("DEVICE_MISSING", `no device found with alias ${alias}`, { domain: "DOMAIN" });
+	throw new VirtError("INTERNAL_ERROR", `no device found with alias ${alias}`, { domain: "DOMAIN" });
 }
 
 async function detach(driver: Driver, domain: QemuDomain, flags: number, waitMs: number, pick: Pick): Promise<void> {
