@@ -16,6 +16,15 @@ const PERIPHERALS = "/machine/peripheral";
  * them in. A device is noted before QEMU is told of it, so QEMU has none that the definition lacks.
  */
 export async function reconcileDevices(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
+	try {
+		await dropMissing(driver, domain, run);
+	} catch (error) {
+		// A guest that runs is worth more than a definition that is right in every device.
+		driver.log.error(`devices of '${domain.name}' could not be compared with QEMU's`, { error });
+	}
+}
+
+async function dropMissing(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
 	const there = new Set((await run.monitor.execute("qom-list", { path: PERIPHERALS })).map(({ name }) => name));
 	const context = liveContext(driver, domain, run);
 	const gone = [...pluggables(run.live.def)].filter(({ device }) => {
