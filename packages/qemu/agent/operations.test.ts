@@ -43,7 +43,8 @@ async function guest(answers: Readonly<Record<string, string>>) {
 	const monitor = { execute: async (name: string) => void asked.push(name) };
 	const target = { type: "virtio", name: "org.qemu.guest_agent.0" };
 	const def = { os: { type: { arch: "x86_64" } }, devices: { channels: [{ type: "unix", source: { path }, target }] } };
-	const run = { phase: "up", agentOpen: true, resources, live: { def }, monitor } as unknown as Run;
+	const tampered = { monitor: false, agent: false };
+	const run = { phase: "up", agentOpen: true, tampered, resources, live: { def }, monitor } as unknown as Run;
 	domain.run = run;
 	domain.setState({ state: "running", reason: "booted" });
 	return {
