@@ -10,6 +10,7 @@ import { isPpc64 } from "../machine.ts";
 import { addressProps } from "./device-address.ts";
 import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import { findModule, resizeModule } from "./memory-update.ts";
 import { findDescribed } from "./plug-find.ts";
 
 /** QEMU's names of the models; SGX's memory is no device. */
@@ -252,6 +253,9 @@ export const memory: DeviceEntry<MemoryDeviceDef> = {
 			({ def }) => def.devices.memories,
 			({ model }) => `model '${model}' memory device not present in the domain configuration`,
 		),
+		storedUpdate: true,
+		findToUpdate: findModule,
+		update: resizeModule,
 	},
 };
 

@@ -70,8 +70,14 @@ export const deviceEvents: EventHandlers = {
 		unplugEnded(source, device, "refused");
 	},
 
-	MEMORY_DEVICE_SIZE_CHANGE({ driver, domain }, { id, size }) {
-		if (id !== undefined) driver.emit("memory-device-size-change", domain.ref, { alias: id, size: BigInt(size) });
+	MEMORY_DEVICE_SIZE_CHANGE({ driver, domain, run }, { id, size }) {
+		if (id === undefined) return;
+		driver.emit("memory-device-size-change", domain.ref, { alias: id, size: BigInt(size) });
+		const module = run.live.def.devices.memories.find(({ alias }) => alias === id);
+		if (module === undefined) return;
+		module.target.current = Math.floor(size / 1024);
+		run.live.changed();
+		saveStatus(driver, domain);
 	},
 
 	BLOCK_WRITE_THRESHOLD({ driver, domain, run }, data) {

@@ -132,3 +132,22 @@ test("a console's password changes while the guest runs, and nothing else of it"
 		isVirtError("OPERATION_UNSUPPORTED", "live detach of device 'graphics' is not supported"),
 	);
 });
+
+test("a virtio-mem module is resized while the guest runs", async () => {
+	await using own = await TestDriver.start();
+	const more =
+		"<maxMemory slots='2' unit='MiB'>512</maxMemory><features><acpi/></features><cpu><numa><cell id='0' cpus='0' memory='32' unit='MiB'/></numa></cpu>";
+	const guest = await plugGuest(own, { more });
+	const module = (requested: number, alias: string) =>
+		`<memory model='virtio-mem'><target><size unit='MiB'>128</size><node>0</node><block unit='MiB'>2</block><requested unit='MiB'>${requested}</requested></target><alias name='${alias}'/></memory>`;
+	await own.run("attachDevice", guest.domain, LIVE, module(0, "ua-memory"));
+	await own.run("updateDevice", guest.domain, LIVE, module(64, "ua-memory"));
+	assert.match((await guest.facts()).xml, new RegExp(`<requested unit='KiB'>${64 * 1024}</requested>`));
+	const monitor = guest.domain.activeRun().monitor;
+	const path = "/machine/peripheral/ua-memory";
+	assert.equal(await monitor.execute("qom-get", { path, property: "requested-size" }), 64 * 1024 * 1024);
+	await assert.rejects(
+		own.run("updateDevice", guest.domain, LIVE, module(64, "ua-other")),
+		isVirtError("CONFIG_UNSUPPORTED", "memory 'ua-other' not found"),
+	);
+});
