@@ -1,10 +1,14 @@
 // Applies what the definition says of host CPUs, CPU time, memory and block I/O to the guest's threads and control group.
 
+import { VirtError } from "@virtkit/base/errors";
 import type { Cgroup } from "@virtkit/host/cgroup/group";
 import type { NumberSettingName } from "@virtkit/host/cgroup/setting";
 import { setAffinity } from "@virtkit/host/native";
+import { setScheduler } from "@virtkit/host/scheduler";
+import type { CputuneDef } from "@virtkit/model/domain/cputune";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import { UNLIMITED_KIB } from "@virtkit/model/domain/memory";
+import { emulatorThreads } from "../config/pin-operations.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 
@@ -43,24 +47,72 @@ export async function tuneEmulator(_driver: Driver, run: Run): Promise<void> {
 	if (cpus && run.process) setAffinity(run.process.pid, cpus);
 }
 
-/** Period and quota of threads in one kind's groups. */
-async function limitThread(
-	run: Run,
-	name: string,
-	tid: number,
-	period: bigint | undefined,
-	quota: number | undefined,
-): Promise<void> {
-	if ((!period && quotaOf(quota) === undefined) || run.cgroups === undefined) return;
-	const group = run.cgroups.thread(name);
-	apply(group, [
-		["cpuPeriod", period ? Number(period) : undefined],
-		["cpuQuota", quotaOf(quota)],
-	]);
-	await group.addThread(tid);
+/** What a definition says of one kind of threads. */
+interface ThreadWishes {
+	readonly period: bigint | undefined;
+	readonly quota: number | undefined;
+	readonly scheduler?: SchedulerDef | undefined;
 }
 
-/** Host CPUs and CPU time of vCPUs and I/O threads. */
+type SchedulerDef = NonNullable<CputuneDef["emulatorsched"]>;
+
+const isLimited = ({ period, quota }: ThreadWishes): boolean => (period ?? 0n) > 0n || quotaOf(quota) !== undefined;
+
+const emulatorWishes = ({ cputune }: DomainDef): ThreadWishes => ({
+	period: cputune?.emulator_period,
+	quota: cputune?.emulator_quota,
+	scheduler: cputune?.emulatorsched,
+});
+
+/** The group of one kind of threads, limited as wished. Throws CONFIG_UNSUPPORTED where the host lacks the means. */
+function limitedGroup(run: Run, name: string, wishes: ThreadWishes): Cgroup {
+	if (!run.cgroups?.guest.has("cpu"))
+		throw new VirtError("CONFIG_UNSUPPORTED", `cgroup cpu is required for scheduler tuning (of '${name}')`);
+	const group = run.cgroups.thread(name);
+	apply(group, [
+		["cpuPeriod", wishes.period ? Number(wishes.period) : undefined],
+		["cpuQuota", quotaOf(wishes.quota)],
+	]);
+	return group;
+}
+
+/** Period, quota and scheduler of a vCPU or an I/O thread. */
+async function tuneThread(run: Run, name: string, tid: number, wishes: ThreadWishes): Promise<void> {
+	const emulator = emulatorWishes(run.live.def);
+	// A thread begins with what the one has that makes it, which is QEMU's main thread where it is plugged later.
+	if (isLimited(wishes) || isLimited(emulator)) await limitedGroup(run, name, wishes).addThread(tid);
+	const { scheduler } = wishes;
+	if (scheduler) setScheduler(tid, scheduler.scheduler, scheduler.priority);
+	else if (emulator.scheduler) setScheduler(tid, "other");
+}
+
+/** CPU time of QEMU's own threads, and the scheduler of its main one, which those that it makes from now on begin with. */
+async function tuneEmulatorThreads(run: Run): Promise<void> {
+	const wishes = emulatorWishes(run.live.def);
+	if (isLimited(wishes)) {
+		const group = limitedGroup(run, "emulator", wishes);
+		const moved = new Set<number>();
+		// Those not moved yet may make others meanwhile.
+		for (let left = emulatorThreads(run); left.length > 0; ) {
+			for (const tid of left) await addLiving(run, group, tid);
+			for (const tid of left) moved.add(tid);
+			left = emulatorThreads(run).filter((tid) => !moved.has(tid));
+		}
+	}
+	const { scheduler } = wishes;
+	if (scheduler && run.process) setScheduler(run.process.pid, scheduler.scheduler, scheduler.priority);
+}
+
+/** QEMU's workers come and go: one that is gone needs no group. */
+async function addLiving(run: Run, group: Cgroup, tid: number): Promise<void> {
+	try {
+		await group.addThread(tid);
+	} catch (error) {
+		if (emulatorThreads(run).includes(tid)) throw error;
+	}
+}
+
+/** Host CPUs, CPU time and schedulers of vCPUs, I/O threads and QEMU's own. */
 export async function tuneThreads(driver: Driver, run: Run): Promise<void> {
 	const { cputune, vcpu } = run.live.def;
 	if (cputune === undefined && vcpu.cpuset === undefined) return;
@@ -68,15 +120,27 @@ export async function tuneThreads(driver: Driver, run: Run): Promise<void> {
 	for (const [number, tid] of run.iothreadThreads) {
 		const cpus = cputune?.iothreadpin.find((pin) => pin.iothread === number)?.cpuset ?? vcpu.cpuset;
 		if (cpus) setAffinity(tid, cpus);
-		await limitThread(run, `iothread${number}`, tid, cputune?.iothread_period, cputune?.iothread_quota);
+		await tuneThread(run, `iothread${number}`, tid, {
+			period: cputune?.iothread_period,
+			quota: cputune?.iothread_quota,
+			scheduler: cputune?.iothreadsched.find(({ iothreads }) => iothreads.includes(number)),
+		});
 	}
+	await tuneEmulatorThreads(run);
 }
 
-/** Host CPUs and CPU time of one vCPU, also of one plugged later: its thread begins where QEMU's main thread may run. */
+/**
+ * Host CPUs, CPU time and scheduler of one vCPU, also of one plugged later: its thread begins where QEMU's main thread
+ * may run.
+ */
 export async function tuneVcpu(driver: Driver, run: Run, number: number, tid: number): Promise<void> {
 	const { cputune, vcpu } = run.live.def;
 	const pinned = cputune?.vcpupin.find((pin) => pin.vcpu === number)?.cpuset ?? vcpu.cpuset;
 	const cpus = pinned ?? (cputune?.emulatorpin ? driver.host.onlineCpus() : undefined);
 	if (cpus) setAffinity(tid, cpus);
-	await limitThread(run, `vcpu${number}`, tid, cputune?.period, cputune?.quota);
+	await tuneThread(run, `vcpu${number}`, tid, {
+		period: cputune?.period,
+		quota: cputune?.quota,
+		scheduler: cputune?.vcpusched.find(({ vcpus }) => vcpus.includes(number)),
+	});
 }
