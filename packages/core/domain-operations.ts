@@ -154,6 +154,13 @@ export interface DomainOperations<D extends DomainHandle> {
 	pinVcpu(domain: D, vcpu: number, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
 	pinEmulator(domain: D, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
 	setSchedulerParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
+	setBlockIoTune(
+		domain: D,
+		path: string,
+		params: readonly TypedParam[],
+		flags: number,
+		context: CallContext,
+	): Async<void>;
 
 	// Devices
 	attachDevice(domain: D, xml: string, flags: number, context: CallContext): Async<void>;

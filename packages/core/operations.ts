@@ -112,6 +112,7 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	pinVcpu: row("virDomainPinVcpuFlags", AFFECT, ALWAYS, "modify", true, "write"),
 	pinEmulator: row("virDomainPinEmulator", AFFECT, ALWAYS, "modify", true, "write"),
 	setSchedulerParameters: row("virDomainSetSchedulerParametersFlags", AFFECT_PARAMS, ALWAYS, "modify", true, "write"),
+	setBlockIoTune: row("virDomainSetBlockIoTune", AFFECT, ALWAYS, "modify", true, "write"),
 
 	attachDevice: row("virDomainAttachDeviceFlags", AFFECT, ALWAYS, "modify", true, "write"),
 	detachDevice: row("virDomainDetachDeviceFlags", AFFECT, ALWAYS, "modify", true, "write"),

@@ -2,6 +2,7 @@
 
 import type { Driver } from "../driver-context.ts";
 import { guestVcpuOperations } from "./agent-vcpus.ts";
+import { ioTuneOperations } from "./io-tune-operations.ts";
 import { lifecycleActionOperations } from "./lifecycle-action.ts";
 import { memoryOperations } from "./memory-operations.ts";
 import { metadataOperations } from "./metadata-operations.ts";
@@ -18,4 +19,5 @@ export const configOperations = (driver: Driver) => ({
 	...guestVcpuOperations,
 	...pinOperations(driver),
 	...schedulerOperations(driver),
+	...ioTuneOperations(driver),
 });

@@ -2,7 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
-import { param, TYPED_PARAM_TYPE, type TypedParam } from "@virtkit/core/typed-params";
+import { param, type TypedParam } from "@virtkit/core/typed-params";
 import type { CputuneDef } from "@virtkit/model/domain/cputune";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
@@ -10,6 +10,7 @@ import type { Driver } from "../driver-context.ts";
 import { cputuneOf } from "./cputune.ts";
 import { changeConfig, changeLive, impactOf, oneDefinition } from "./impact.ts";
 import { emulatorThreads } from "./pin-operations.ts";
+import { readParameters } from "./read-parameters.ts";
 
 /** Whose CPU time a parameter is about. */
 type Scope = "guest" | "vcpu" | "emulator" | "iothread";
@@ -99,23 +100,14 @@ interface Wish {
 	readonly value: bigint;
 }
 
-const TYPE_NAMES = Object.fromEntries(Object.entries(TYPED_PARAM_TYPE).map(([name, number]) => [number, name]));
+const ROWS_BY_FIELD = new Map(ROWS.map((row) => [row.field, row]));
+const TYPES = Object.fromEntries(ROWS.map(({ field, type }) => [field, type]));
 
 /** Parameters by their rows. Throws for unknown ones, wrong types, repetitions and values out of range. */
 function readWishes(params: readonly TypedParam[]): Wish[] {
-	const seen = new Set<string>();
-	return params.map(({ field, value }) => {
-		const row = ROWS.find((one) => one.field === field);
-		if (!row) throw new VirtError("ARGUMENT_UNSUPPORTED", `parameter '${field}' not supported`, { domain: "NONE" });
-		const given = TYPE_NAMES[value.type];
-		if (given !== row.type)
-			throw new VirtError("INVALID_ARG", `invalid type '${given}' for parameter '${field}', expected '${row.type}'`, {
-				domain: "NONE",
-			});
-		if (seen.has(field))
-			throw new VirtError("INVALID_ARG", `parameter '${field}' occurs multiple times`, { domain: "NONE" });
-		seen.add(field);
-		return { row, value: checkRange(row, BigInt(value.value)) };
+	return [...readParameters(params, TYPES)].flatMap(([field, value]) => {
+		const row = ROWS_BY_FIELD.get(field);
+		return row ? [{ row, value: checkRange(row, BigInt(value)) }] : [];
 	});
 }
 

@@ -48,9 +48,16 @@ export function hasLimits(iotune: IotuneDef | undefined): boolean {
 export function throttleArguments(disk: DiskDef): JsonObject | undefined {
 	const { iotune } = disk;
 	if (!iotune || isEmptyDisk(disk) || (!hasLimits(iotune) && iotune.group_name === undefined)) return undefined;
+	return throttleRequest(disk);
+}
+
+/** The same for a disk with a medium, also where its limits are to be taken away. */
+export function throttleRequest(disk: DiskDef): JsonObject {
+	const { iotune = {} } = disk;
 	const given: Record<string, number | undefined> = {};
 	for (const [name, field] of Object.entries(LIMITS)) given[name] = iotune[field] ?? 0;
-	for (const [name, field] of Object.entries(BURSTS)) given[name] = iotune[field];
+	// QEMU takes what is left out for none, and refuses a length of 0.
+	for (const [name, field] of Object.entries(BURSTS)) given[name] = iotune[field] || undefined;
 	return { id: diskQomPath(disk), ...given, group: iotune.group_name };
 }
 

@@ -46,6 +46,8 @@ export function domainBlockHandlers(hypervisor: Hypervisor): Handlers {
 				top: top ?? undefined,
 				bandwidth,
 			}),
+		DOMAIN_SET_BLOCK_IO_TUNE: (context, { dom, disk, params, flags }) =>
+			on(context, dom, "setBlockIoTune", flags, nothing, disk, params),
 		DOMAIN_BLOCK_COPY: (context, { dom, path, destxml, params, flags }) =>
 			on(context, dom, "blockCopy", flags, nothing, { path, xml: destxml, bandwidth: 0, ...copyParameters(params) }),
 		DOMAIN_BLOCK_RESIZE: (context, { dom, disk, size, flags }) =>
