@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -246,6 +246,36 @@ test("a guest started with autodestroy ends with its connection", async () => {
 			(error: VirtError) => error.code !== "NO_DOMAIN",
 		);
 	await until(async () => !(await isThere()), "the guest to be gone");
+});
+
+test("a disk is copied with its progress, and the guest goes on with the copy", async () => {
+	await using connection = await open();
+	const image = folder.file("disk.raw");
+	// Guests run as another user.
+	chmodSync(folder.path, 0o755);
+	writeFileSync(image, Buffer.alloc(1 << 20, 7));
+	const disks = [
+		{ type: "file", source: { file: image }, driver: { type: "raw" }, target: { dev: "vda", bus: "virtio" } },
+	] as const;
+	const domain = await connection.domains.create(guest({ devices: { disks } }), { paused: true });
+	const disk = domain.disk("vda");
+	assert.equal(await disk.job(), undefined);
+	const copy = folder.file("copy.raw");
+	await disk.copy(`<disk type='file'><driver type='raw'/><source file='${copy}'/></disk>`, { bandwidth: 1n << 30n });
+	let last: unknown;
+	for await (const { type, cur, end } of disk.progress()) last = { type, done: cur === end };
+	assert.deepEqual(last, { type: "copy", done: true });
+	await assert.rejects(disk.pull(), isVirtError("BLOCK_COPY_ACTIVE"));
+	await disk.pivot();
+	assert.equal((await domain.definition()).devices.disks[0]?.source?.file, copy);
+	await assert.rejects(disk.commit({ active: true }), isVirtError("INVALID_ARG"));
+	await disk.resize(2n << 20n);
+	await domain.destroy();
+	assert.ok(
+		readFileSync(copy)
+			.subarray(0, 1 << 20)
+			.equals(readFileSync(image)),
+	);
 });
 
 test("fifty connections work at once", async () => {

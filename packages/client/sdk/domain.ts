@@ -8,6 +8,7 @@ import type { DomainRef } from "@virtkit/protocol/types/object";
 import type { TypedParameter } from "@virtkit/protocol/types/typed-parameter";
 import type { RpcClient } from "../rpc-client.ts";
 import { type DomainDef, definitionOf } from "./definition.ts";
+import { Disk } from "./disk.ts";
 import {
 	AFFECT,
 	CONSOLE,
@@ -278,6 +279,11 @@ export class Domain {
 	/** Changes a device into what `xml` says: a drive's medium, an interface's link, a console's password. */
 	updateDevice(xml: string, options: FlagOptions<typeof UPDATE_DEVICE> = {}): Promise<void> {
 		return this.call("DOMAIN_UPDATE_DEVICE_FLAGS", { xml, flags: flagsOf(UPDATE_DEVICE, options) });
+	}
+
+	/** A disk by its target (`vda`) or the path of its image: its block jobs, size and threshold. */
+	disk(name: string): Disk {
+		return new Disk(this, name);
 	}
 
 	// Saved state
