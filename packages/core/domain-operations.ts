@@ -154,6 +154,8 @@ export interface DomainOperations<D extends DomainHandle> {
 	pinVcpu(domain: D, vcpu: number, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
 	pinEmulator(domain: D, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
 	setSchedulerParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
+	setMemoryParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
+	setBlkioParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 	setBlockIoTune(
 		domain: D,
 		path: string,
@@ -265,6 +267,8 @@ export interface DomainOperations<D extends DomainHandle> {
 	emulatorPin(domain: D, flags: number, context: CallContext): Async<readonly number[]>;
 	schedulerType(domain: D, flags: number, context: CallContext): { type: string; parameters: number };
 	schedulerParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
+	memoryParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
+	blkioParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	memoryStats(domain: D, flags: number, context: CallContext): Async<readonly { tag: number; value: bigint }[]>;
 	blockInfo(domain: D, path: string, flags: number, context: CallContext): Async<BlockInfo>;
 	blockStats(domain: D, path: string, flags: number, context: CallContext): Async<BlockStats>;

@@ -112,6 +112,8 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	pinVcpu: row("virDomainPinVcpuFlags", AFFECT, ALWAYS, "modify", true, "write"),
 	pinEmulator: row("virDomainPinEmulator", AFFECT, ALWAYS, "modify", true, "write"),
 	setSchedulerParameters: row("virDomainSetSchedulerParametersFlags", AFFECT_PARAMS, ALWAYS, "modify", true, "write"),
+	setMemoryParameters: row("virDomainSetMemoryParameters", AFFECT, ALWAYS, "modify", true, "write"),
+	setBlkioParameters: row("virDomainSetBlkioParameters", AFFECT, ALWAYS, "modify", true, "write"),
 	setBlockIoTune: row("virDomainSetBlockIoTune", AFFECT, ALWAYS, "modify", true, "write"),
 
 	attachDevice: row("virDomainAttachDeviceFlags", AFFECT, ALWAYS, "modify", true, "write"),
@@ -171,6 +173,8 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	emulatorPin: fact("virDomainGetEmulatorPinInfo", AFFECT),
 	schedulerType: fact("virDomainGetSchedulerType"),
 	schedulerParameters: fact("virDomainGetSchedulerParametersFlags", AFFECT_PARAMS),
+	memoryParameters: fact("virDomainGetMemoryParameters", AFFECT_PARAMS),
+	blkioParameters: fact("virDomainGetBlkioParameters", AFFECT_PARAMS),
 	memoryStats: query("virDomainMemoryStats"),
 	blockInfo: query("virDomainGetBlockInfo", 0, ALWAYS),
 	blockStats: query("virDomainBlockStats"),

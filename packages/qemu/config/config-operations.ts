@@ -2,9 +2,11 @@
 
 import type { Driver } from "../driver-context.ts";
 import { guestVcpuOperations } from "./agent-vcpus.ts";
+import { blkiotuneOperations } from "./blkiotune-operations.ts";
 import { ioTuneOperations } from "./io-tune-operations.ts";
 import { lifecycleActionOperations } from "./lifecycle-action.ts";
 import { memoryOperations } from "./memory-operations.ts";
+import { memtuneOperations } from "./memtune-operations.ts";
 import { metadataOperations } from "./metadata-operations.ts";
 import { pinOperations } from "./pin-operations.ts";
 import { schedulerOperations } from "./scheduler-operations.ts";
@@ -19,5 +21,7 @@ export const configOperations = (driver: Driver) => ({
 	...guestVcpuOperations,
 	...pinOperations(driver),
 	...schedulerOperations(driver),
+	...memtuneOperations(driver),
+	...blkiotuneOperations(driver),
 	...ioTuneOperations(driver),
 });

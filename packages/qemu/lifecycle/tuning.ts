@@ -1,6 +1,7 @@
 // Applies what the definition says of host CPUs, CPU time, memory and block I/O to the guest's threads and control group.
 
 import { VirtError } from "@virtkit/base/errors";
+import { blockDeviceNumber, DEVICE_LIMIT_NAMES, setDeviceLimit } from "@virtkit/host/cgroup/device-limit";
 import type { Cgroup } from "@virtkit/host/cgroup/group";
 import type { NumberSettingName } from "@virtkit/host/cgroup/setting";
 import { setAffinity } from "@virtkit/host/native";
@@ -39,10 +40,21 @@ function apply(group: Cgroup, wishes: Wishes): void {
 	for (const [name, value] of wishes) if (value !== undefined) group.set(name, value);
 }
 
+/** Shares and limits on single block devices. */
+function limitDevices(group: Cgroup, { blkiotune }: DomainDef): void {
+	for (const device of blkiotune?.device ?? []) {
+		const number = blockDeviceNumber(device.path);
+		for (const name of DEVICE_LIMIT_NAMES) if (device[name]) setDeviceLimit(group, name, number, BigInt(device[name]));
+	}
+}
+
 /** The guest's own limits, and the host CPUs of QEMU's main threads; before the guest runs. */
 export async function tuneEmulator(_driver: Driver, run: Run): Promise<void> {
 	const { def } = run.live;
-	if (run.cgroups) apply(run.cgroups.guest, guestWishes(def));
+	if (run.cgroups) {
+		apply(run.cgroups.guest, guestWishes(def));
+		limitDevices(run.cgroups.guest, def);
+	}
 	const cpus = def.cputune?.emulatorpin?.cpuset ?? def.vcpu.cpuset;
 	if (cpus && run.process) setAffinity(run.process.pid, cpus);
 }

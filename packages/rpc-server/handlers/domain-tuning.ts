@@ -3,7 +3,7 @@
 import type { Hypervisor } from "@virtkit/core/hypervisor";
 import { decodeCpuMap, encodeCpuMap } from "@virtkit/protocol/cpu-map";
 import type { Handlers } from "../handler.ts";
-import { nothing, onDomain, wireParameters } from "./domain-call.ts";
+import { countedParameters, nothing, onDomain, wireParameters } from "./domain-call.ts";
 
 /** VIR_DOMAIN_AFFECT_LIVE, what calls without flags mean; and VIR_DOMAIN_MEM_MAXIMUM. */
 const LIVE = 1;
@@ -15,6 +15,7 @@ export function domainTuningHandlers(hypervisor: Hypervisor): Handlers {
 		...vcpus(hypervisor),
 		...pinning(hypervisor),
 		...scheduling(hypervisor),
+		...hostShares(hypervisor),
 	};
 }
 
@@ -104,5 +105,19 @@ function scheduling(hypervisor: Hypervisor): Handlers {
 			on(context, dom, "setSchedulerParameters", LIVE, nothing, params),
 		DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS: (context, { dom, params, flags }) =>
 			on(context, dom, "setSchedulerParameters", flags, nothing, params),
+	};
+}
+
+function hostShares(hypervisor: Hypervisor): Handlers {
+	const on = onDomain(hypervisor);
+	return {
+		DOMAIN_GET_MEMORY_PARAMETERS: (context, { dom, nparams, flags }) =>
+			on(context, dom, "memoryParameters", flags, (params) => countedParameters(params, nparams)),
+		DOMAIN_SET_MEMORY_PARAMETERS: (context, { dom, params, flags }) =>
+			on(context, dom, "setMemoryParameters", flags, nothing, params),
+		DOMAIN_GET_BLKIO_PARAMETERS: (context, { dom, nparams, flags }) =>
+			on(context, dom, "blkioParameters", flags, (params) => countedParameters(params, nparams)),
+		DOMAIN_SET_BLKIO_PARAMETERS: (context, { dom, params, flags }) =>
+			on(context, dom, "setBlkioParameters", flags, nothing, params),
 	};
 }
