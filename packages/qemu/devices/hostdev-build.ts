@@ -18,7 +18,8 @@ import { romProps } from "./rom.ts";
 import { virtioDriver } from "./virtio.ts";
 
 /** Device through which QEMU serves SCSI with the kernel's help. */
-const VHOST_SCSI = "/dev/vhost-scsi";
+/** The kernel's server of SCSI devices. */
+export const VHOST_SCSI = "/dev/vhost-scsi";
 
 /** A PCI device of the host, whichever element of the document gives it. */
 interface PciPassthrough {

@@ -7,6 +7,7 @@ import type { HostdevDef } from "@virtkit/model/domain/hostdev";
 import type { InterfaceDef } from "@virtkit/model/domain/interface";
 import { ensureControllersUpTo, findController } from "../addresses/controllers.ts";
 import { conventionalSlot, expressSlot, hasPcieRoot, virtioSlot } from "../addresses/pci-need.ts";
+import { openHostdev } from "../lifecycle/host-descriptors.ts";
 import { isMachine } from "../machine.ts";
 import { refuseDevice } from "./device-rule.ts";
 import type { DefineContext, DeviceEntry, DomainStep, PciNeed } from "./entry.ts";
@@ -133,6 +134,10 @@ export const hostdev: DeviceEntry<HostdevDef> = {
 					"OPERATION_INVALID",
 					live ? "device is already in use" : "device is already in the domain configuration",
 				);
+		},
+		prepare: (device, { descriptors }) => {
+			const fds = openHostdev(device);
+			if (fds.length > 0) descriptors.set(device, fds);
 		},
 		find: (wanted, { def }, live) => {
 			const found = def.devices.hostdevs.find((other) => isSameSource(wanted, other));

@@ -1,13 +1,16 @@
 // The socket device between guest and host.
 
+import { VirtError } from "@virtkit/base/errors";
 import type { VsockDef } from "@virtkit/model/domain/vsock";
 import { virtioSlot } from "../addresses/pci-need.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
+import { openVsock } from "../lifecycle/host-descriptors.ts";
 import { inheritedDescriptors } from "./descriptors.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
-import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import type { BuildContext, DefineContext, DeviceEntry, Hotplug } from "./entry.ts";
+import { isDescribedBy } from "./plug-find.ts";
 import { virtioDriver, virtioProps } from "./virtio.ts";
 
 /** Addresses below are the hypervisor's and the host's (AF_VSOCK). */
@@ -45,6 +48,25 @@ function buildVsock(vsock: VsockDef, context: BuildContext): void {
 	addDevice(vsock, vsockProps(vsock, String(fd), context), context);
 }
 
+/** What two documents must have in common to be about the same device (virDomainVsockDefEquals). */
+const isSame = (wanted: VsockDef, device: VsockDef): boolean =>
+	wanted.model === device.model &&
+	wanted.cid?.auto === device.cid?.auto &&
+	isDescribedBy(wanted.address, device.address);
+
+const hotplug: Hotplug<VsockDef> = {
+	checkAttach: (_, { def }, live) => {
+		if (!def.devices.vsock) return;
+		if (live) throw new VirtError("OPERATION_UNSUPPORTED", "the domain already has a vsock device");
+		throw new VirtError("OPERATION_INVALID", "domain already has a vsock device");
+	},
+	prepare: (device, { descriptors }) => void descriptors.set(device, openVsock(device)),
+	find: (wanted, { def: { devices } }, live) => {
+		if (devices.vsock && isSame(wanted, devices.vsock)) return devices.vsock;
+		throw new VirtError(live ? "DEVICE_MISSING" : "OPERATION_FAILED", "matching vsock device not found");
+	},
+};
+
 export const vsock: DeviceEntry<VsockDef> = {
 	kind: "vsock",
 	list: ({ devices }) => (devices.vsock ? [devices.vsock] : []),
@@ -59,4 +81,5 @@ export const vsock: DeviceEntry<VsockDef> = {
 	pci: ({ model }, context) => virtioSlot(context, model),
 	virtio: (_, bus) => bus === "ccw",
 	build: buildVsock,
+	hotplug,
 };

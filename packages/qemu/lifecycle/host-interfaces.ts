@@ -1,4 +1,4 @@
-// Opens the host's side of a guest's network interfaces: tap devices, in their bridge where they have one, and vhost.
+// Opens the host's side of a guest's network interfaces: tap devices, in their bridge where they have one, vhost, vDPA.
 
 import { execFile } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -11,11 +11,6 @@ import { systemError } from "@virtkit/host/system-error";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import { type InterfaceDef, isVirtioModel } from "@virtkit/model/domain/interface";
 import { queuesOf } from "../devices/interface-build.ts";
-
-/** Descriptors by interface, for QEMU to inherit; disposing closes this process's copies. */
-export interface OpenInterfaces extends Disposable {
-	readonly descriptors: ReadonlyMap<object, readonly number[]>;
-}
 
 const GENERATED_NAME = "vnet%d";
 
@@ -90,8 +85,18 @@ function openVhost(def: DomainDef, net: InterfaceDef): number[] {
 	}
 }
 
-/** Opens what one interface needs, and writes the device's name into it; none where it needs nothing. */
+/** The host's device that serves an interface of type vdpa. */
+function openVdpa(device: string): readonly number[] {
+	try {
+		return [openSync(device, "r+")];
+	} catch (error) {
+		throw systemError(`Unable to open '${device}' for vdpa device`, error);
+	}
+}
+
+/** Opens what one interface needs, and writes a tap's name into it; none where it needs nothing. */
 export async function openInterface(def: DomainDef, net: InterfaceDef): Promise<readonly number[]> {
+	if (net.type === "vdpa") return openVdpa(net.source?.dev ?? "");
 	const tap = await OPENERS[net.type]?.(net);
 	if (tap === undefined) return [];
 	net.target = { ...net.target, dev: tap.name };
@@ -101,28 +106,4 @@ export async function openInterface(def: DomainDef, net: InterfaceDef): Promise<
 		for (const fd of tap.fds) closeSync(fd);
 		throw error;
 	}
-}
-
-/**
- * Opens what the definition's interfaces need, and writes the devices' names into it.
- *
- * The kernel removes the devices with the last of their descriptors, so QEMU's end takes them away.
- * @throws VirtError naming the bridge, network or device that cannot be had; nothing stays open then.
- */
-export async function openInterfaces(def: DomainDef): Promise<OpenInterfaces> {
-	const descriptors = new Map<object, readonly number[]>();
-	const close = () => {
-		for (const fd of [...descriptors.values()].flat()) closeSync(fd);
-		descriptors.clear();
-	};
-	try {
-		for (const net of def.devices.interfaces) {
-			const fds = await openInterface(def, net);
-			if (fds.length > 0) descriptors.set(net, fds);
-		}
-	} catch (error) {
-		close();
-		throw error;
-	}
-	return { descriptors, [Symbol.dispose]: close };
 }

@@ -23,7 +23,7 @@ import { autodestroyWith } from "./autodestroy.ts";
 import { settleImages } from "./backing-chain.ts";
 import { endRun } from "./end.ts";
 import { guestOutputError, logFileOf } from "./guest-log.ts";
-import { openInterfaces } from "./host-interfaces.ts";
+import { openDescriptors } from "./host-descriptors.ts";
 import { enterGroup, launch } from "./launch.ts";
 import { settleLiveCpu } from "./live-cpu.ts";
 import { memoryFolder } from "./memory-folders.ts";
@@ -115,8 +115,8 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	makeNvram(driver, run, request.resetNvram === true);
 	giveFiles(driver, run);
 	await startHelpers(driver, domain, run, request.incoming !== undefined);
-	using interfaces = await openInterfaces(run.live.def);
-	const { descriptors } = interfaces;
+	using opened = await openDescriptors(run.live.def);
+	const { descriptors } = opened;
 	await launch(driver, run, { context, masterKey, descriptors, extend: request.incoming?.extend });
 	connectMonitor(driver, domain, run);
 	// QEMU boots; all that needs only its process is done meanwhile.
