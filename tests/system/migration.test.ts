@@ -1,8 +1,11 @@
 // Live migration between two daemons of one machine, led by real virsh: the guest goes on at one of them, never at both.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { after, before, test } from "node:test";
+import { connect } from "@virtkit/client/sdk/connection";
 import { findProcesses } from "@virtkit/host/process";
 import { startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
 import { tinyGuest, until } from "@virtkit/testing/qemu-driver";
@@ -79,4 +82,98 @@ test("a daemon killed while it sends keeps the guest: it runs on here when the d
 	await until(async () => (await state(source, "kept")).startsWith("running"), "that the guest runs here");
 	await until(() => guests(target) === 0, "that nothing is left over there");
 	await source.virsh("destroy", "kept");
+});
+
+/** The status files of a daemon's guests. */
+const statusFiles = ({ root }: TestDaemon): string[] =>
+	readdirSync(root, { recursive: true, encoding: "utf8" })
+		.filter((path) => /run.*\/qemu\/[^/]+\.xml$/.test(path))
+		.map((path) => `${root}/${path}`);
+
+/** Whether the status file of a guest of the daemon says that it runs. */
+function toldRunning(daemon: TestDaemon): boolean {
+	return statusFiles(daemon).some((path) => {
+		try {
+			return /state=["']running["']/.test(readFileSync(path, "utf8"));
+		} catch {
+			return false;
+		}
+	});
+}
+
+test("a destination killed as it lets the guest run leaves exactly one copy running, whoever heard of what", async () => {
+	await startGuest("torn");
+	const migration = migrate("torn", "--live").catch((error: unknown) => error);
+	await until(() => toldRunning(target), "that the guest is let go");
+	await target.stop("SIGKILL");
+	const moved = !((await migration) instanceof Error);
+	await target.start();
+	const here = await state(source, "torn");
+	let there = await state(target, "torn").catch(() => "gone");
+	if (there === "paused (migrating)") {
+		// The answer was on its way: nobody over there can know whether it was heard, and it waits for one who does.
+		await target.virsh(moved ? "resume" : "destroy", "torn");
+		there = await state(target, "torn").catch(() => "gone");
+	}
+	assert.deepEqual(
+		[/^running/.test(here), /^running/.test(there)],
+		moved ? [false, true] : [true, false],
+		`${here}, ${there}`,
+	);
+	assert.deepEqual([guests(source), guests(target)], moved ? [0, 1] : [1, 0]);
+	await (moved ? target : source).virsh("destroy", "torn");
+});
+
+test("a destination that told nobody that the guest arrived ends it when its daemon is back", async () => {
+	await startGuest("unheard");
+	await migrate("unheard", "--live");
+	const file = statusFiles(target).find((path) => path.endsWith("/unheard.xml")) ?? "";
+	await until(() => !readFileSync(file, "utf8").includes("moving="), "that the arrival is settled");
+	await target.stop("SIGKILL");
+	// As Finish leaves it when its daemon is killed between QEMU's `cont` and the answer.
+	writeFileSync(file, readFileSync(file, "utf8").replace("<domstatus ", "<domstatus moving='arriving' "));
+	await target.start();
+	await assert.rejects(target.virsh("domstate", "unheard"));
+	assert.equal(guests(target), 0);
+});
+
+/** Sends a guest to somebody who only reads, by a client that goes away without telling how it ended. */
+async function sendAndLeave(name: string): Promise<void> {
+	const reader = createServer((socket) => void socket.resume().on("error", () => undefined)).listen(0, "127.0.0.1");
+	await once(reader, "listening");
+	const { port } = reader.address() as AddressInfo;
+	try {
+		await using connection = await connect(source.uri);
+		const domain = await connection.domains.get(name);
+		const params = [{ field: "migrate_uri", value: { type: 7 as const, value: `tcp:127.0.0.1:${port}` } }];
+		const request = { dconnuri: null, params, cookieIn: new Uint8Array(), flags: 1 };
+		await domain.call("DOMAIN_MIGRATE_PERFORM3_PARAMS", request);
+	} finally {
+		reader.close();
+	}
+}
+
+/** Tells the source how the migration ended, by a client of its own. */
+async function confirm(name: string, cancelled: boolean): Promise<void> {
+	await using connection = await connect(source.uri);
+	const request = { cookieIn: new Uint8Array(), params: [], flags: 1, cancelled: Number(cancelled) };
+	await (await connection.domains.get(name)).call("DOMAIN_MIGRATE_CONFIRM3_PARAMS", request);
+}
+
+test("a guest that was sent and whose client went away is resumed by nobody until any client confirms", async () => {
+	await startGuest("sent");
+	await sendAndLeave("sent");
+	assert.equal(await state(source, "sent"), "paused (migrating)");
+	await assert.rejects(source.virsh("resume", "sent"), /sent to another host and may run there/);
+	await source.stop("SIGKILL");
+	await source.start();
+	await assert.rejects(source.virsh("resume", "sent"), /sent to another host and may run there/);
+	assert.equal(await state(source, "sent"), "paused (migrating)");
+	await confirm("sent", true);
+	assert.match(await state(source, "sent"), /^running/);
+	await assert.rejects(confirm("sent", true), /not being migrated/);
+	await sendAndLeave("sent");
+	await confirm("sent", false);
+	assert.equal(await state(source, "sent"), "shut off (migrated)");
+	assert.equal(guests(source), 0);
 });

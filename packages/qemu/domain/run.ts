@@ -56,6 +56,8 @@ export class Run {
 	runningReason: RunningReason = "unpaused";
 	/** The shutdown under way is one half of a reboot: the machine is reset after it. */
 	fakeReboot = false;
+	/** It came from another host that has not been told yet, or is just being told, or was sent to one that may run it. */
+	moving: "arriving" | "answering" | "sent" | undefined;
 	/** QEMU stands still after such a shutdown; nobody is told. */
 	pausedShutdown = false;
 	/** Somebody is ending the process on purpose: that its monitor goes is no news. */

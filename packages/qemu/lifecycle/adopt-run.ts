@@ -83,6 +83,7 @@ async function makeRun(
 	run.fakeReboot = status.fakeReboot ?? false;
 	run.wantedMemory = status.wantedMemory;
 	run.lastImage = status.lastImage ?? 0;
+	run.moving = status.moving;
 	for (const job of status.blockjob) run.blockJobs.set(job.name, job);
 	run.tampered.monitor = status.monitorTouched ?? false;
 	run.tampered.agent = status.agentTouched ?? false;
@@ -148,9 +149,11 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 	let machine: string;
 	try {
 		machine = await askStatus(driver, domain, run);
+		// One that arrived, of which nobody was told, goes on where it came from: its source never heard that it may end it.
 		// That it runs is written while it is let go; a QEMU that has not begun to was not.
 		const isHalf = status.phase === "starting" ? machine !== "running" : isToRun(status) && machine === "prelaunch";
-		if (isHalf) throw new VirtError("OPERATION_FAILED", `'${domain.name}' was not fully started`);
+		if (isHalf || status.moving === "arriving")
+			throw new VirtError("OPERATION_FAILED", `'${domain.name}' was not fully started`);
 		await refresh(run);
 		await refreshVcpus(run);
 	} catch (error) {

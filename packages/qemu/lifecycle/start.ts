@@ -56,6 +56,8 @@ export interface StartRequest {
 export interface IncomingState {
 	/** Adds what QEMU is to be started with: `-incoming defer`. */
 	extend(command: CommandLine): void;
+	/** The state comes from another host, which has the guest until it is told that it runs here. */
+	readonly arriving?: boolean;
 	/** Loads the state; QEMU is up, the guest stands still. */
 	load(run: Run): Promise<void>;
 }
@@ -63,6 +65,7 @@ export interface IncomingState {
 /** Starts the guest. The caller holds the domain's job; events of the start are the caller's to tell. Leaves nothing where it fails. */
 export async function startRun(driver: Driver, domain: QemuDomain, request: StartRequest): Promise<Run> {
 	const run = beginRun(driver, domain, request.definition);
+	if (request.incoming?.arriving) run.moving = "arriving";
 	try {
 		await bringUp(driver, domain, run, request);
 		return run;

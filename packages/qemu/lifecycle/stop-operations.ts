@@ -1,11 +1,12 @@
 // Stopping guests, and everything that moves a running one from state to state.
 
 import { rmSync } from "node:fs";
+import { VirtError } from "@virtkit/base/errors";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
 import { agentConnected, shutDownByAgent } from "../agent/agent.ts";
 import { consoleLogFile } from "../console/console-log.ts";
 import type { QemuDomain } from "../domain/domain.ts";
-import type { Run } from "../domain/run.ts";
+import type { PausedReason, Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { destroyRun } from "./autodestroy.ts";
 import { logFileOf } from "./guest-log.ts";
@@ -79,8 +80,14 @@ async function destroy(driver: Driver, domain: QemuDomain, flags: number): Promi
 
 async function suspend(driver: Driver, domain: QemuDomain): Promise<void> {
 	const run = domain.activeRun();
-	if (domain.stateName !== "paused") await stopCpus(run, domain.lock.asyncJob === "snapshot" ? "snapshot" : "user");
+	if (domain.stateName !== "paused") await stopCpus(run, suspendReason(domain));
 	saveStatus(driver, domain);
+}
+
+/** A guest that is paused while it is sent goes on with the migration's end, over there or here, as libvirt has it. */
+function suspendReason({ lock }: QemuDomain): PausedReason {
+	if (lock.asyncJob === "migration-out") return "migration";
+	return lock.asyncJob === "snapshot" ? "snapshot" : "user";
 }
 
 async function resume(driver: Driver, domain: QemuDomain): Promise<void> {
@@ -101,6 +108,11 @@ export async function stopCpus(run: Run, reason: Run["pausedReason"]): Promise<v
 
 /** Lets the guest's CPUs run; the event that QEMU sends changes the domain's state. */
 export async function startCpus(run: Run, reason: Run["runningReason"]): Promise<void> {
+	if (run.moving === "sent")
+		throw new VirtError(
+			"OPERATION_INVALID",
+			"the guest was sent to another host and may run there: confirm its migration, or destroy it here",
+		);
 	run.runningReason = reason;
 	try {
 		await run.monitor.execute("cont");

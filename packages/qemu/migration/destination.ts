@@ -9,6 +9,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { startRun } from "../lifecycle/start.ts";
+import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { formatForImage, readDefinition } from "../save/image-definition.ts";
 import { announceMigration } from "../save/migrate-to-file.ts";
 import { anyAddress, bracket, parseMigrationUri, takePort, uriOut } from "./address.ts";
@@ -134,6 +135,7 @@ async function receive(
 			runningReason: "migrated",
 			incoming: {
 				extend: (command) => command.add("-incoming", "defer"),
+				arriving: true,
 				load: (run) => incoming.load(run, address),
 			},
 		});
@@ -163,7 +165,27 @@ export async function migrateFinish(
 	await letRun(driver, domain, incoming, (flags & MIGRATE_FLAG.persistent) !== 0);
 	driver.lifecycle(domain.ref, { event: "started", detail: "migrated" });
 	if (flags & MIGRATE_FLAG.paused) driver.lifecycle(domain.ref, { event: "suspended", detail: "paused" });
+	await settleOnceAnswered(driver, domain);
 	return { domain, cookie: encodeCookie(driver, domain, incoming.sourceName) };
+}
+
+/**
+ * The guest counts as this host's once the client has been told: until then a daemon that takes over ends it, since the client,
+ * who heard nothing, has it go on at the source. One that takes over while the answer is on its way cannot know, and has it
+ * stand still. The answer is written within the turn in which this is done.
+ */
+async function settleOnceAnswered(driver: Driver, domain: QemuDomain): Promise<void> {
+	const { run } = domain;
+	if (run === undefined) return;
+	run.moving = "answering";
+	await saveStatusNow(domain, run);
+	setImmediate(() => {
+		run.moving = undefined;
+		if (domain.run !== run || run.phase !== "up") return;
+		saveStatusNow(domain, run).catch((error) =>
+			driver.log.error(`cannot save the status of '${domain.name}'`, { error }),
+		);
+	});
 }
 
 /** Stores the definition where asked for, before the guest runs: where that fails it goes on at the source. */

@@ -6,6 +6,7 @@ import type { QmpClient } from "@virtkit/qmp/client";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { saveStatus, saveStatusNow } from "../lifecycle/status-file.ts";
 import { type DomainJob, keepCompleted } from "../save/domain-job.ts";
 import { checkStillThere, resumeGuest } from "../save/hold-still.ts";
 import { migrationParams } from "../save/job-statistics.ts";
@@ -42,25 +43,32 @@ export async function sendGuest(
 	const ran = domain.stateName === "running";
 	const rate = bandwidth === 0n ? UNLIMITED : Number(bandwidth) * MIB;
 	if (rate > UNLIMITED) throw new VirtError("OVERFLOW", `bandwidth must be less than ${UNLIMITED / MIB} MiB/s`);
+	const { "max-bandwidth": before } = await monitor.execute("query-migrate-parameters");
 	await monitor.execute("migrate-set-capabilities", capabilities(true));
 	try {
 		await monitor.execute("migrate-set-parameters", { "max-bandwidth": rate });
 		run.pausedReason = "migration";
-		const info = await send(monitor, job, uri);
+		const info = await send(domain, run, job, uri);
 		checkStillThere(domain, run);
 		const params = migrationParams(job, info);
 		keepCompleted(domain, params);
 		driver.emit("job-completed", domain.ref, { params });
 	} catch (error) {
 		run.pausedReason = "unknown";
+		run.moving = undefined;
+		saveStatus(driver, domain);
 		if (ran) await resumeGuest(driver, domain, run, "migration-canceled");
 		throw error;
 	} finally {
-		if (!monitor.loss) await monitor.execute("migrate-set-capabilities", capabilities(false)).catch(() => undefined);
+		await Promise.allSettled([
+			monitor.execute("migrate-set-capabilities", capabilities(false)),
+			monitor.execute("migrate-set-parameters", { "max-bandwidth": before }),
+		]);
 	}
 }
 
-async function send(monitor: QmpClient, job: DomainJob, uri: string): Promise<MigrationInfo> {
+async function send(domain: QemuDomain, run: Run, job: DomainJob, uri: string): Promise<MigrationInfo> {
+	const { monitor } = run;
 	const switching = monitor.waitForEvent(
 		"MIGRATION",
 		({ data }) => data.status === "pre-switchover" || ENDS.has(data.status),
@@ -68,9 +76,13 @@ async function send(monitor: QmpClient, job: DomainJob, uri: string): Promise<Mi
 	const ended = monitor.waitForEvent("MIGRATION", ({ data }) => ENDS.has(data.status));
 	for (const promise of [switching, ended]) promise.catch(() => undefined);
 	return underJob(monitor, job, uri, async () => {
-		if ((await switching).data.status === "pre-switchover" && !job.aborted.aborted)
+		if ((await switching).data.status === "pre-switchover" && !job.aborted.aborted) {
+			// Noted first: from here on the other host may have the guest.
+			run.moving = "sent";
+			await saveStatusNow(domain, run);
 			// Where it has just been cancelled there is nothing to continue: how it ended is what counts.
 			await monitor.execute("migrate-continue", { state: "pre-switchover" }).catch(() => undefined);
+		}
 		return outcome(monitor, job, (await ended).data.status);
 	});
 }

@@ -8,6 +8,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { announceStop } from "../lifecycle/end.ts";
+import { saveStatus } from "../lifecycle/status-file.ts";
 import { asJob, type DomainJob } from "../save/domain-job.ts";
 import { checkStillThere, endStillGuest, resumeGuest } from "../save/hold-still.ts";
 import { textForImage } from "../save/image-definition.ts";
@@ -29,7 +30,10 @@ interface Outgoing extends Disposable {
 const OUTGOING = new WeakMap<QemuDomain, Outgoing>();
 
 async function begin(driver: Driver, domain: QemuDomain, context: CallContext, api: string): Promise<Outgoing> {
-	const job = await domain.lock.beginAsync("migration-out", api, { signal: context.signal });
+	const job = await domain.lock.beginAsync("migration-out", api, {
+		signal: context.signal,
+		passes: ["suspend"],
+	});
 	let close: Disposable | undefined;
 	try {
 		const run = domain.activeRun();
@@ -57,7 +61,7 @@ function abandon(driver: Driver, { name }: QemuDomain, outgoing: Outgoing): void
 	if (outgoing.phase === "performing") return outgoing.job?.abort();
 	if (outgoing.phase === "performed")
 		driver.log.warn(
-			`'${name}' was sent to another host and its client is gone: resume it here only if it does not run there`,
+			`'${name}' was sent to another host and its client is gone: it stands still until its migration is confirmed`,
 		);
 	outgoing[Symbol.dispose]();
 }
@@ -114,6 +118,21 @@ export async function migratePerform(
 	}
 }
 
+/** A migration whose client went away, or whose daemon did, after the guest was sent: any client may tell how it ended. */
+async function takeUp(domain: QemuDomain): Promise<Outgoing> {
+	const job = await domain.lock.beginAsync("migration-out", "virDomainMigrateConfirm3Params");
+	const { run, state } = domain;
+	if (run?.moving === "sent")
+		return {
+			run,
+			ran: state.state === "paused" && state.reason === "migration",
+			phase: "performed",
+			[Symbol.dispose]: () => job[Symbol.dispose](),
+		};
+	job[Symbol.dispose]();
+	throw new VirtError("OPERATION_INVALID", "domain is not being migrated");
+}
+
 /** The guest runs over there: it ends here. Or it does not: it goes on here. */
 export async function migrateConfirm(
 	driver: Driver,
@@ -121,13 +140,13 @@ export async function migrateConfirm(
 	cancelled: boolean,
 	flags: number,
 ): Promise<void> {
-	const outgoing = OUTGOING.get(domain);
-	if (outgoing === undefined) throw new VirtError("OPERATION_INVALID", "domain is not being migrated");
-	using migration = outgoing;
+	using migration = OUTGOING.get(domain) ?? (await takeUp(domain));
 	const { run, ran, phase } = migration;
 	if (phase === "performing") throw new VirtError("OPERATION_INVALID", "migration is still in progress");
 	if (cancelled || phase === "begun") {
+		run.moving = undefined;
 		if (ran && phase === "performed") await resumeGuest(driver, domain, run, "migration-canceled");
+		saveStatus(driver, domain);
 		return;
 	}
 	checkStillThere(domain, run);

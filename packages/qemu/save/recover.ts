@@ -4,6 +4,7 @@ import { rmSync } from "node:fs";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { stopCpus } from "../lifecycle/stop-operations.ts";
 import { resumeGuest } from "./hold-still.ts";
 import { managedSaveFile } from "./managed-save.ts";
 
@@ -37,18 +38,29 @@ export async function recoverInterruptedSave(driver: Driver, domain: QemuDomain,
  */
 async function recoverMigration(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
 	const { state } = domain;
+	if (run.moving === "answering") return holdArrived(driver, domain, run);
 	const stopped = state.state === "paused" && state.reason === "migration";
 	const saving = state.state === "paused" && (state.reason === "save" || state.reason === "dump");
 	const { status = "none" } = await run.monitor.execute("query-migrate");
-	if (saving || (!stopped && !UNDER_WAY.has(status))) return;
-	if (status === "completed") {
-		driver.log.warn(`'${domain.name}' was sent to another host: resume it here only if it does not run there`);
+	if (saving || (!stopped && run.moving === undefined && !UNDER_WAY.has(status))) return;
+	if (run.moving === "sent" && status === "completed") {
+		driver.log.warn(`'${domain.name}' was sent to another host: whether it runs there, only who led that knows`);
 		return;
 	}
+	run.moving = undefined;
 	driver.log.info(`'${domain.name}' stays here: the daemon went away while it was being sent`);
 	run.runningReason = "migration-canceled";
 	if (UNDER_WAY.has(status)) await run.monitor.execute("migrate_cancel");
 	if (stopped) await resumeGuest(driver, domain, run, "migration-canceled");
+}
+
+/** Whether the client heard that the guest arrived is not known: it stands still, so that it does not run in two places. */
+async function holdArrived(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
+	run.moving = undefined;
+	driver.log.warn(`'${domain.name}' came from another host: resume it only if it does not run there`);
+	if (domain.state.state !== "running") return;
+	await stopCpus(run, "migration");
+	domain.setState({ state: "paused", reason: "migration" });
 }
 
 /**
