@@ -341,6 +341,29 @@ test("a call that waits for a QEMU that stands still is answered once it goes on
 	await nothingLeft();
 });
 
+test("a monitor that stops answering ends the call after libvirt's half a minute; the guest is there when QEMU goes on", async () => {
+	const domain = await connection.domains.create(guest());
+	const pid = guestPid();
+	process.kill(pid, "SIGSTOP");
+	try {
+		await assert.rejects(
+			domain.suspend(),
+			isVirtError("OPERATION_TIMEOUT", "monitor of 'bad' did not answer 'stop' within 30000 ms"),
+		);
+	} finally {
+		process.kill(pid, "SIGCONT");
+	}
+	// What was asked for is done late, or not at all; what is asked now is answered.
+	const answers = () =>
+		domain.monitorCommand('{"execute":"query-status"}').then(
+			(text) => text.includes("status"),
+			() => false,
+		);
+	await until(answers, "QEMU to be understood again");
+	await domain.destroy();
+	await nothingLeft();
+});
+
 test("bytes that are no messages cost their client its connection and others nothing", async () => {
 	const hostile: readonly Uint8Array[] = [
 		Buffer.from("GET / HTTP/1.1\r\n\r\n"),
