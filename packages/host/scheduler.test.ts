@@ -10,7 +10,7 @@ function realTime(): boolean {
 	try {
 		setScheduler(0, "fifo", 1);
 	} catch (error) {
-		return isVirtError("SYSTEM_ERROR", "'fifo': Operation not permitted")(error);
+		return isVirtError("SYSTEM_ERROR", "'fifo' (it takes CAP_SYS_NICE")(error);
 	}
 	return getScheduler(0) === "fifo";
 }

@@ -59,3 +59,16 @@ test("a guest whose scheduler cannot be had does not start, and leaves nothing",
 	assert.equal(domain.run, undefined);
 	assert.deepEqual(tests.processes, []);
 });
+
+test("a real-time vCPU gets its policy, or the start tells what the host lacks for it", async () => {
+	await using tests = await TestDriver.start();
+	const domain = await tests.define(tuned("<vcpusched vcpus='0' scheduler='fifo' priority='1'/>"));
+	try {
+		await tests.run("start", domain, PAUSED);
+	} catch (error) {
+		assert.ok(isVirtError("SYSTEM_ERROR", "'fifo' (it takes CAP_SYS_NICE")(error));
+		assert.deepEqual(tests.processes, []);
+		return;
+	}
+	assert.equal(getScheduler(domain.activeRun().vcpuThreads.get(0) ?? 0), "fifo");
+});
