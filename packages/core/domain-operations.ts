@@ -48,6 +48,27 @@ export interface VcpuInfo {
 	readonly tid: number;
 }
 
+/** A file system mounted in the guest. */
+export interface GuestFilesystem {
+	readonly mountpoint: string;
+	readonly name: string;
+	readonly type: string;
+	/** Targets of the disks it is on. */
+	readonly targets: readonly string[];
+}
+
+/** A network interface as the guest has it. */
+export interface GuestInterface {
+	readonly name: string;
+	readonly mac: string | undefined;
+	readonly addresses: readonly {
+		readonly family: "ipv4" | "ipv6";
+		readonly address: string;
+		/** Bits; 0 where unknown. */
+		readonly prefix: number;
+	}[];
+}
+
 export interface BlockInfo {
 	/** Bytes the guest sees. */
 	readonly capacity: bigint;
@@ -250,6 +271,34 @@ export interface DomainOperations<D extends DomainHandle> {
 	/** `timeout`: block −2, default −1, no wait 0, else seconds. */
 	agentCommand(domain: D, command: string, timeout: number, flags: number, context: CallContext): Promise<string>;
 
+	/** Seconds that the agent's answers are waited for: for ever −2, the daemon's own −1, not at all 0. */
+	setAgentTimeout(domain: D, timeout: number, flags: number, context: CallContext): Async<void>;
+
+	// What the guest does to itself, by its agent
+	/** Comes to how many file systems were frozen; with no mount points, of all. */
+	fsFreeze(domain: D, mountpoints: readonly string[], flags: number, context: CallContext): Promise<number>;
+	fsThaw(domain: D, mountpoints: readonly string[], flags: number, context: CallContext): Promise<number>;
+	/** `minimum` is the smallest range to give back, in bytes. */
+	fsTrim(
+		domain: D,
+		mountpoint: string | undefined,
+		minimum: bigint,
+		flags: number,
+		context: CallContext,
+	): Promise<void>;
+	setUserPassword(
+		domain: D,
+		account: { readonly user: string; readonly password: string },
+		flags: number,
+		context: CallContext,
+	): Promise<void>;
+	setSshKeys(
+		domain: D,
+		request: { readonly user: string; readonly keys: readonly string[] },
+		flags: number,
+		context: CallContext,
+	): Promise<void>;
+
 	// Facts
 	info(domain: D, flags: number, context: CallContext): Async<DomainInfo>;
 	state(domain: D, flags: number, context: CallContext): DomainState;
@@ -314,6 +363,19 @@ export interface DomainOperations<D extends DomainHandle> {
 	): Async<Uint8Array>;
 	startDirtyRateCalculation(domain: D, seconds: number, flags: number, context: CallContext): Async<void>;
 	/** What the guest itself says of its vCPUs: lists of those there, online, and that can be taken off. */
+	/** File systems mounted in the guest, as its agent tells. */
+	filesystems(domain: D, flags: number, context: CallContext): Promise<readonly GuestFilesystem[]>;
+	/** What the agent knows of the guest, by virDomainGuestInfoTypes; with 0 all that it is able to tell. */
+	guestInfo(domain: D, types: number, flags: number, context: CallContext): Promise<readonly TypedParam[]>;
+	/** By virDomainInterfaceAddressesSource: leases 0, the agent 1, the host's neighbours 2. */
+	interfaceAddresses(
+		domain: D,
+		source: number,
+		flags: number,
+		context: CallContext,
+	): Promise<readonly GuestInterface[]>;
+	/** Keys that a user of the guest may log in with. */
+	sshKeys(domain: D, user: string, flags: number, context: CallContext): Promise<readonly string[]>;
 	guestVcpus(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	/** Parameters of the stats groups asked for (virDomainStatsTypes). */
 	stats(domain: D, groups: number, flags: number, context: CallContext): Async<readonly TypedParam[]>;

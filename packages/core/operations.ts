@@ -149,6 +149,14 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	monitorCommand: row("virDomainQemuMonitorCommand", 1, ACTIVE, "query", true, "write"),
 	agentCommand: row("virDomainQemuAgentCommand", 0, ACTIVE, "none", true, "write"),
 
+	setAgentTimeout: row("virDomainAgentSetResponseTimeout", 0, ALWAYS, "none", true, "write"),
+	fsFreeze: row("virDomainFSFreeze", 0, ACTIVE, "none", true, "fs_freeze"),
+	fsThaw: row("virDomainFSThaw", 0, ACTIVE, "none", true, "fs_freeze"),
+	// The driver checks the state, together with its agent: where that is refused, libvirt's error is the driver's own.
+	fsTrim: row("virDomainFSTrim", 0, ALWAYS, "none", true, "fs_trim"),
+	setUserPassword: row("virDomainSetUserPassword", 1, ACTIVE, "none", true, "set_password"),
+	setSshKeys: row("virDomainAuthorizedSSHKeysSet", 3, ALWAYS, "none", true, "write"),
+
 	info: fact("virDomainGetInfo"),
 	state: fact("virDomainGetState"),
 	isPersistent: fact("virDomainIsPersistent"),
@@ -195,6 +203,10 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	blockPeek: row("virDomainBlockPeek", 0, ALWAYS, "none", true, "block_read"),
 	// VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING 0, _DIRTY_BITMAP 1, _DIRTY_RING 2.
 	startDirtyRateCalculation: row("virDomainStartDirtyRateCalc", 3, ACTIVE, "modify", true, "write"),
+	filesystems: row("virDomainGetFSInfo", 0, ACTIVE, "none", true, "fs_freeze"),
+	guestInfo: row("virDomainGetGuestInfo", 0, ALWAYS, "none", true, "write"),
+	interfaceAddresses: row("virDomainInterfaceAddresses", 0, ACTIVE, "none", false, "read"),
+	sshKeys: row("virDomainAuthorizedSSHKeysGet", 0, ALWAYS, "none", true, "write"),
 	guestVcpus: row("virDomainGetGuestVcpus", 0, ACTIVE, "none", true, "write"),
 	stats: row("virConnectGetAllDomainStats", 0xe0000000, ALWAYS, "none", false, "read"),
 };

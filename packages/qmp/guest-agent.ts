@@ -38,7 +38,7 @@ type AgentInput<C extends keyof AgentCommands> =
 
 export class GuestAgent implements AsyncDisposable {
 	readonly #path: string;
-	readonly #options: GuestAgentOptions;
+	#options: GuestAgentOptions;
 	#socket: LineSocket | undefined;
 	/** Whether the next answer belongs to the next command; not so after a connect, a deadline or an abort. */
 	#synchronised = false;
@@ -82,6 +82,11 @@ export class GuestAgent implements AsyncDisposable {
 		if (answer?.kind === "error")
 			throw new QmpError("INTERNAL_ERROR", "unable to execute QEMU agent command", name, answer);
 		return answer?.line ?? '{"return":{}}';
+	}
+
+	/** Has calls from now on wait so long, in milliseconds. */
+	setDeadlines(deadlines: Pick<GuestAgentOptions, "deadlineMs" | "syncDeadlineMs">): void {
+		this.#options = { ...this.#options, ...deadlines };
 	}
 
 	/** Drops the connection; the next command makes a new one. */

@@ -34,7 +34,7 @@ interface IpLink {
 }
 
 /** Runs ip(8); what it says on failure is the error's text. */
-async function ip(doing: string, args: readonly string[]): Promise<string> {
+export async function ip(doing: string, args: readonly string[]): Promise<string> {
 	try {
 		return (await run("ip", args, { env: { ...process.env, LC_ALL: "C" } })).stdout;
 	} catch (error) {

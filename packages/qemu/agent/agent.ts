@@ -7,8 +7,19 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 
-/** A command that says nothing of its own gets this long, in milliseconds; libvirt's QEMU_AGENT_WAIT_TIME. */
+/** What "the daemon's own time" to wait for an answer is, in milliseconds; libvirt's QEMU_AGENT_WAIT_TIME. */
 export const DEFAULT_DEADLINE_MS = 5_000;
+
+/** virDomainAgentResponseTimeoutValues. */
+const TIMEOUT = { block: -2, default: -1 } as const;
+
+/** Milliseconds of one of libvirt's agent timeouts: seconds, or those two. Throws INVALID_ARG where it is less. */
+export function deadlineOf(timeout: number): number {
+	if (timeout < TIMEOUT.block)
+		throw new VirtError("INVALID_ARG", `guest agent timeout '${timeout}' is less than the minimum '${TIMEOUT.block}'`);
+	if (timeout === TIMEOUT.block) return Number.POSITIVE_INFINITY;
+	return timeout === TIMEOUT.default ? DEFAULT_DEADLINE_MS : timeout * 1000;
+}
 
 /** Connections, from the first command until the channel closes. */
 const AGENTS = new WeakMap<Run, GuestAgent>();
@@ -45,13 +56,17 @@ export function agentOf(domain: QemuDomain): GuestAgent {
 	const path = agentChannel(run)?.source?.path;
 	if (path === undefined) throw new VirtError("ARGUMENT_UNSUPPORTED", "QEMU guest agent is not configured");
 	if (!agentConnected(run)) throw new VirtError("AGENT_UNRESPONSIVE", "QEMU guest agent is not connected");
-	return connectionOf(run, path);
+	const agent = connectionOf(run, path);
+	const deadlineMs = deadlineOf(domain.agentTimeout);
+	// An agent that is there at all synchronises soon, however long its work may take.
+	agent.setDeadlines({ deadlineMs, syncDeadlineMs: Math.min(deadlineMs, DEFAULT_DEADLINE_MS) });
+	return agent;
 }
 
 function connectionOf(run: Run, path: string): GuestAgent {
 	const known = AGENTS.get(run);
 	if (known) return known;
-	const agent = new GuestAgent(path, { deadlineMs: DEFAULT_DEADLINE_MS, syncDeadlineMs: DEFAULT_DEADLINE_MS });
+	const agent = new GuestAgent(path);
 	AGENTS.set(run, agent);
 	run.resources.defer("the guest agent's connection", () => disconnect(run));
 	return agent;

@@ -16,6 +16,8 @@ import { agentChannelChanged } from "./agent.ts";
 import { agentOperations } from "./operations.ts";
 
 const CONTEXT = { signal: new AbortController().signal } as CallContext;
+/** Of nobody: not a MAC that a host's interface or QEMU would take. */
+const NO_NEIGHBOUR = "52:54:00:00:00:00";
 const BLOCK = -2;
 const DEFAULT = -1;
 
@@ -42,7 +44,20 @@ async function guest(answers: Readonly<Record<string, string>>) {
 	const resources = new UndoStack();
 	const monitor = { execute: async (name: string) => void asked.push(name) };
 	const target = { type: "virtio", name: "org.qemu.guest_agent.0" };
-	const def = { os: { type: { arch: "x86_64" } }, devices: { channels: [{ type: "unix", source: { path }, target }] } };
+	const pci = { type: "pci", domain: 0, bus: 0, function: 0 };
+	const controllers = [
+		{ type: "sata", index: 0, address: { ...pci, slot: 31, function: 2 } },
+		{ type: "scsi", index: 0, address: { ...pci, slot: 3 } },
+	];
+	const drive = { type: "drive", controller: 0, bus: 0, target: 0 };
+	const disks = [
+		{ target: { dev: "vda", bus: "virtio" }, address: { ...pci, slot: 4 } },
+		{ target: { dev: "sda", bus: "scsi" }, address: { ...drive, unit: 1 } },
+		{ target: { dev: "sdb", bus: "sata" }, address: { ...drive, unit: 1 } },
+	];
+	const channels = [{ type: "unix", source: { path }, target }];
+	const interfaces = [{ mac: { address: NO_NEIGHBOUR }, target: { dev: "vnet7" } }];
+	const def = { os: { type: { arch: "x86_64" } }, devices: { channels, controllers, disks, interfaces } };
 	const tampered = { monitor: false, agent: false };
 	const run = { phase: "up", agentOpen: true, tampered, resources, live: { def }, monitor } as unknown as Run;
 	domain.run = run;
@@ -124,4 +139,210 @@ test("without a channel, without an agent on it, and without a running guest the
 	await assert.rejects(ask(), isVirtError("ARGUMENT_UNSUPPORTED", "QEMU guest agent is not configured"));
 	domain.setState({ state: "paused", reason: "user" });
 	await assert.rejects(ask(), isVirtError("OPERATION_INVALID", "domain is not running"));
+});
+
+const READ_ONLY: CallContext = { ...CONTEXT, readOnly: true };
+
+test("file systems are frozen, thawed and trimmed, as many as the agent says", async () => {
+	await using own = await guest({
+		"guest-fsfreeze-freeze": '{"return": 3}',
+		"guest-fsfreeze-freeze-list": '{"return": 1}',
+		"guest-fsfreeze-thaw": '{"return": "three"}',
+		"guest-fstrim": '{"return": {"paths": []}}',
+	});
+	const { domain, asked } = own;
+	assert.equal(await agentOperations.fsFreeze(domain, [], 0, CONTEXT), 3);
+	assert.equal(await agentOperations.fsFreeze(domain, ["/home"], 0, CONTEXT), 1);
+	await assert.rejects(
+		agentOperations.fsThaw(domain, [], 0, CONTEXT),
+		isVirtError("INTERNAL_ERROR", "malformed return value"),
+	);
+	await agentOperations.fsTrim(domain, undefined, 1n << 60n, 0, CONTEXT);
+	assert.deepEqual(asked, [
+		'{"execute":"guest-fsfreeze-freeze"}',
+		'{"execute":"guest-fsfreeze-freeze-list","arguments":{"mountpoints":["/home"]}}',
+		'{"execute":"guest-fsfreeze-thaw"}',
+		'{"execute":"guest-fstrim","arguments":{"minimum":1152921504606846976}}',
+	]);
+	await assert.rejects(
+		agentOperations.fsThaw(domain, ["/"], 0, CONTEXT),
+		isVirtError("ARGUMENT_UNSUPPORTED", "specifying mountpoints is not supported"),
+	);
+	await assert.rejects(
+		agentOperations.fsTrim(domain, "/", 0n, 0, CONTEXT),
+		isVirtError("ARGUMENT_UNSUPPORTED", "Specifying mount point is not supported for now"),
+	);
+});
+
+/** A disk as the agent tells of it, in slot `slot`. */
+const place = (slot: number, unit: number, more: object = {}) => ({
+	"pci-controller": { domain: 0, bus: 0, slot, function: slot === 31 ? 2 : 0 },
+	"bus-type": "scsi",
+	bus: 0,
+	target: 0,
+	unit,
+	...more,
+});
+const FILESYSTEMS = [
+	{ name: "sdb1", mountpoint: "/data", type: "xfs", disk: [place(31, 1), place(3, 1), place(9, 0)] },
+	{
+		name: "vda1",
+		mountpoint: "/",
+		type: "ext4",
+		"used-bytes": 10,
+		"total-bytes": 20,
+		disk: [place(4, 0, { serial: "S1", dev: "/dev/vda1" })],
+	},
+];
+const answer = (value: unknown): string => JSON.stringify({ return: value });
+
+test("file systems come in the order of mounting, with the definition's disks under them", async () => {
+	await using own = await guest({ "guest-get-fsinfo": answer(FILESYSTEMS) });
+	assert.deepEqual(await agentOperations.filesystems(own.domain, 0, CONTEXT), [
+		{ mountpoint: "/", name: "vda1", type: "ext4", targets: ["vda"] },
+		{ mountpoint: "/data", name: "sdb1", type: "xfs", targets: ["sdb", "sda"] },
+	]);
+	await using broken = await guest({ "guest-get-fsinfo": answer([{ name: "x", mountpoint: "/", type: 7 }]) });
+	await assert.rejects(
+		agentOperations.filesystems(broken.domain, 0, CONTEXT),
+		isVirtError("INTERNAL_ERROR", "'type' missing in reply of guest-get-fsinfo"),
+	);
+});
+
+const REFUSED = '{"error": {"class": "CommandNotFound", "desc": "unknown"}}';
+const INTERFACES = [
+	{ name: "lo", "ip-addresses": [{ "ip-address-type": "ipv4", "ip-address": "127.0.0.1", prefix: 8 }] },
+	{
+		name: "eth0",
+		"hardware-address": "52:54:00:12:34:56",
+		"ip-addresses": [{ "ip-address-type": "ipv4", "ip-address": "192.0.2.7", prefix: 24 }],
+	},
+	{
+		name: "eth0:1",
+		"hardware-address": "52:54:00:12:34:56",
+		"ip-addresses": [{ "ip-address-type": "ipv6", "ip-address": "2001:db8::7", prefix: 64 }],
+	},
+	{ name: "eth1", "hardware-address": "52:54:00:12:34:57" },
+];
+
+test("addresses are the agent's, the host's neighbours', or nobody's where virtual networks would know", async () => {
+	await using own = await guest({ "guest-network-get-interfaces": answer(INTERFACES) });
+	const ask = (source: number, context = CONTEXT) => agentOperations.interfaceAddresses(own.domain, source, 0, context);
+	assert.deepEqual(await ask(1), [
+		{ name: "lo", mac: undefined, addresses: [{ family: "ipv4", address: "127.0.0.1", prefix: 8 }] },
+		{
+			name: "eth0",
+			mac: "52:54:00:12:34:56",
+			addresses: [
+				{ family: "ipv4", address: "192.0.2.7", prefix: 24 },
+				{ family: "ipv6", address: "2001:db8::7", prefix: 64 },
+			],
+		},
+		{ name: "eth1", mac: "52:54:00:12:34:57", addresses: [] },
+	]);
+	assert.deepEqual(await ask(2, READ_ONLY), []);
+	await assert.rejects(ask(1, READ_ONLY), isVirtError("OPERATION_DENIED", "virDomainInterfaceAddresses"));
+	await assert.rejects(ask(0), isVirtError("NO_CONNECT", "no connection driver available for network:///system"));
+	await assert.rejects(ask(3), isVirtError("ARGUMENT_UNSUPPORTED", "Unknown IP address data source 3"));
+});
+
+test("what the agent knows of the guest comes as libvirt's parameters; what it cannot tell is left out unless asked for", async () => {
+	await using own = await guest({
+		"guest-get-users": answer([{ user: "root", "login-time": 1_700_000_000.25 }]),
+		"guest-get-osinfo": answer({ id: "debian", "kernel-release": "6.1" }),
+		"guest-get-timezone": answer({ zone: "CET", offset: 3600 }),
+		"guest-get-host-name": answer({ "host-name": "inside" }),
+		"guest-get-fsinfo": answer(FILESYSTEMS.slice(1)),
+		"guest-get-disks": answer([
+			{ name: "/dev/vda1", partition: true, dependencies: ["/dev/vda"] },
+			{ name: "/dev/vda", partition: false, dependencies: [], address: place(4, 0, { serial: "S1" }) },
+		]),
+		"guest-network-get-interfaces": REFUSED,
+	});
+	const ask = async (types: number) =>
+		Object.fromEntries(
+			(await agentOperations.guestInfo(own.domain, types, 0, CONTEXT)).map(({ field, value }) => [field, value.value]),
+		);
+	assert.deepEqual(await ask(0), {
+		"user.count": 1,
+		"user.0.name": "root",
+		"user.0.login-time": 1_700_000_000_250n,
+		"os.id": "debian",
+		"os.kernel-release": "6.1",
+		"timezone.name": "CET",
+		"timezone.offset": 3600,
+		hostname: "inside",
+		"fs.count": 1,
+		"fs.0.name": "vda1",
+		"fs.0.mountpoint": "/",
+		"fs.0.fstype": "ext4",
+		"fs.0.total-bytes": 20n,
+		"fs.0.used-bytes": 10n,
+		"fs.0.disk.count": 1,
+		"fs.0.disk.0.alias": "vda",
+		"fs.0.disk.0.serial": "S1",
+		"fs.0.disk.0.device": "/dev/vda1",
+		"disk.count": 2,
+		"disk.0.name": "/dev/vda1",
+		"disk.0.partition": true,
+		"disk.0.dependency.count": 1,
+		"disk.0.dependency.0.name": "/dev/vda",
+		"disk.1.name": "/dev/vda",
+		"disk.1.partition": false,
+		"disk.1.serial": "S1",
+		"disk.1.alias": "vda",
+	});
+	assert.deepEqual(await ask(8), { hostname: "inside" });
+	await assert.rejects(ask(64), isVirtError("INTERNAL_ERROR", "'guest-network-get-interfaces': unknown"));
+	await assert.rejects(ask(0x180), isVirtError("INVALID_ARG", "unsupported guest information types '0x180'"));
+});
+
+test("passwords and SSH keys go to the agent as it wants them", async () => {
+	await using own = await guest({
+		"guest-set-user-password": answer({}),
+		"guest-ssh-get-authorized-keys": answer({ keys: ["ssh-ed25519 A a", "ssh-ed25519 B b"] }),
+		"guest-ssh-add-authorized-keys": answer({}),
+		"guest-ssh-remove-authorized-keys": answer({}),
+	});
+	const { domain, asked } = own;
+	await agentOperations.setUserPassword(domain, { user: "root", password: "geheim" }, 0, CONTEXT);
+	await agentOperations.setUserPassword(domain, { user: "root", password: "$6$x" }, 1, CONTEXT);
+	assert.deepEqual(await agentOperations.sshKeys(domain, "root", 0, CONTEXT), ["ssh-ed25519 A a", "ssh-ed25519 B b"]);
+	const set = (keys: string[], flags: number) =>
+		agentOperations.setSshKeys(domain, { user: "root", keys }, flags, CONTEXT);
+	await set(["K"], 0);
+	await set(["K"], 1);
+	await set(["K"], 2);
+	assert.deepEqual(
+		asked.map((line) => JSON.parse(line).arguments),
+		[
+			{ crypted: false, username: "root", password: "Z2VoZWlt" },
+			{ crypted: true, username: "root", password: "JDYkeA==" },
+			{ username: "root" },
+			{ username: "root", keys: ["K"], reset: true },
+			{ username: "root", keys: ["K"], reset: false },
+			{ username: "root", keys: ["K"] },
+		],
+	);
+	await assert.rejects(set(["K"], 3), isVirtError("INVALID_ARG", "mutually exclusive"));
+	await assert.rejects(
+		set([], 1),
+		isVirtError("INVALID_ARG", "keys in virDomainAuthorizedSSHKeysSet must not be NULL"),
+	);
+});
+
+test("how long answers are waited for can be set, and is kept where nothing runs", async () => {
+	await using own = await guest({});
+	const { domain, run } = own;
+	await assert.rejects(
+		async () => agentOperations.setAgentTimeout(domain, -3, 0, CONTEXT),
+		isVirtError("INVALID_ARG", "guest agent timeout '-3' is less than the minimum '-2'"),
+	);
+	domain.run = undefined;
+	await agentOperations.setAgentTimeout(domain, 0, 0, CONTEXT);
+	domain.run = run;
+	await assert.rejects(
+		agentOperations.fsFreeze(domain, [], 0, CONTEXT),
+		isVirtError("AGENT_UNRESPONSIVE", "Guest agent not available for now"),
+	);
 });

@@ -3,12 +3,15 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
 import type { QemuDomain } from "../domain/domain.ts";
+import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { isX86 } from "../machine.ts";
-import { DEFAULT_DEADLINE_MS, withAgent } from "./agent.ts";
+import { accountOperations } from "./accounts.ts";
+import { interfaceAddresses } from "./addresses.ts";
+import { deadlineOf, withAgent } from "./agent.ts";
 import { compactJson } from "./compact-json.ts";
+import { filesystemOperations } from "./file-systems.ts";
+import { guestInfo } from "./guest-info.ts";
 
-/** virDomainQemuAgentCommandTimeoutValues. */
-const TIMEOUT = { block: -2, default: -1 } as const;
 /** VIR_DOMAIN_TIME_SYNC. */
 const SYNC = 1;
 /** virDomainGetHostnameFlags. */
@@ -19,13 +22,6 @@ const SUSPEND = ["guest-suspend-ram", "guest-suspend-disk", "guest-suspend-hybri
 const NANOSECONDS = 1_000_000_000n;
 /** The agent keeps times in signed 64 bits of nanoseconds. */
 const MAX_SECONDS = 0x7fff_ffff_ffff_ffffn / NANOSECONDS;
-
-function deadlineOf(timeout: number): number {
-	if (timeout < TIMEOUT.block)
-		throw new VirtError("INVALID_ARG", `guest agent timeout '${timeout}' is less than the minimum '${TIMEOUT.block}'`);
-	if (timeout === TIMEOUT.block) return Number.POSITIVE_INFINITY;
-	return timeout === TIMEOUT.default ? DEFAULT_DEADLINE_MS : timeout * 1000;
-}
 
 async function hostname(domain: QemuDomain, flags: number): Promise<string> {
 	if (flags === (HOSTNAME_FLAG.lease | HOSTNAME_FLAG.agent))
@@ -81,15 +77,37 @@ async function pmSuspend(domain: QemuDomain, target: number, duration: bigint): 
 	});
 }
 
+/** Kept until the daemon ends where nothing runs, as libvirt does; a running guest's is in its status file. */
+async function setAgentTimeout(domain: QemuDomain, timeout: number): Promise<void> {
+	deadlineOf(timeout);
+	domain.agentTimeout = timeout;
+	const { run } = domain;
+	if (run !== undefined && run.phase !== "ended") await saveStatusNow(domain, run);
+}
+
 export const agentOperations: Pick<
 	DomainOperations<QemuDomain>,
-	"agentCommand" | "hostname" | "time" | "setTime" | "pmSuspend"
+	| keyof typeof filesystemOperations
+	| keyof typeof accountOperations
+	| "agentCommand"
+	| "setAgentTimeout"
+	| "guestInfo"
+	| "interfaceAddresses"
+	| "hostname"
+	| "time"
+	| "setTime"
+	| "pmSuspend"
 > = {
+	...filesystemOperations,
+	...accountOperations,
 	agentCommand: async (domain, command, timeout, _flags, { signal }) => {
 		const deadlineMs = deadlineOf(timeout);
 		domain.activeRun().tampered.agent = true;
 		return compactJson(await withAgent(domain, (agent) => agent.executeText(command, { deadlineMs, signal })));
 	},
+	setAgentTimeout: (domain, timeout) => setAgentTimeout(domain, timeout),
+	guestInfo,
+	interfaceAddresses,
 	hostname,
 	time,
 	setTime,

@@ -11,6 +11,9 @@ import type { Run } from "./run.ts";
 /** Where a stored definition comes from when it is not in memory. */
 export type LoadDefinition = (domain: QemuDomain) => Definition;
 
+/** Waits for the guest agent as long as it takes (VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK). */
+export const NO_AGENT_TIMEOUT = -2;
+
 /** See the opening sentence. */
 export class QemuDomain implements DomainHandle {
 	readonly uuid: string;
@@ -30,6 +33,8 @@ export class QemuDomain implements DomainHandle {
 	state: DomainState = { state: "shutoff", reason: "unknown" };
 	/** When the state was entered, in milliseconds of performance.now(). */
 	stateSince = 0;
+	/** How long the guest agent's answers are waited for: seconds, or one of virDomainAgentResponseTimeoutValues. */
+	agentTimeout = NO_AGENT_TIMEOUT;
 	/** Ends with autodestroy, or undefined. */
 	autodestroy: Disposable | undefined;
 	#config: Definition | undefined;

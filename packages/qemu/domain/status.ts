@@ -10,7 +10,7 @@ import { parseXml } from "@virtkit/xml/parse";
 import { readElement } from "@virtkit/xml/read";
 import { attr, child, element, type Infer, list } from "@virtkit/xml/schema";
 import { blockJobElement } from "../block/job.ts";
-import type { QemuDomain } from "./domain.ts";
+import { NO_AGENT_TIMEOUT, type QemuDomain } from "./domain.ts";
 import type { Run } from "./run.ts";
 
 const states = Object.keys(DOMAIN_STATE) as (keyof typeof DOMAIN_STATE)[];
@@ -32,6 +32,7 @@ const domainStatus = element({
 	monitorTouched: attr(yesNo, { doc: "Somebody gave QEMU commands of their own." }),
 	agentTouched: attr(yesNo, { doc: "Somebody gave the guest agent commands of their own." }),
 	moving: attr(oneOf("arriving", "answering", "sent"), { doc: "Another host may have the guest." }),
+	agentTimeout: attr(int, { doc: "Seconds that the guest agent's answers are waited for." }),
 	clockAdjustment: attr(integer(), { absent: 0, doc: "Seconds by which the guest's clock was off at start." }),
 	wantedMemory: attr(integer({ min: 0 }), { doc: "KiB that the user wants the guest to have." }),
 	lastImage: attr(integer({ min: 1 }), { doc: "The highest number that an image of the guest ever had." }),
@@ -67,6 +68,7 @@ export function statusOf(domain: QemuDomain, run: Run, withDefinition: boolean):
 		...(run.tampered.monitor ? { monitorTouched: true } : {}),
 		...(run.tampered.agent ? { agentTouched: true } : {}),
 		...(run.moving ? { moving: run.moving } : {}),
+		...(domain.agentTimeout === NO_AGENT_TIMEOUT ? {} : { agentTimeout: domain.agentTimeout }),
 		...(run.initialClockAdjustment === 0 ? {} : { clockAdjustment: run.initialClockAdjustment }),
 		...(run.wantedMemory === undefined ? {} : { wantedMemory: run.wantedMemory }),
 		...(run.lastImage === 0 ? {} : { lastImage: run.lastImage }),

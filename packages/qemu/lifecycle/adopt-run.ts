@@ -87,6 +87,7 @@ async function makeRun(
 	for (const job of status.blockjob) run.blockJobs.set(job.name, job);
 	run.tampered.monitor = status.monitorTouched ?? false;
 	run.tampered.agent = status.agentTouched ?? false;
+	domain.agentTimeout = status.agentTimeout ?? domain.agentTimeout;
 	// What was whole stays so: should this daemon be killed too, the next one must not take it for half started.
 	if (status.phase === "up") run.phase = "up";
 	domain.run = run;

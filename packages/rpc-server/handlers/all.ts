@@ -7,6 +7,7 @@ import { domainHandlers } from "./domain.ts";
 import { domainBlockHandlers } from "./domain-block.ts";
 import { domainDeviceHandlers } from "./domain-device.ts";
 import { domainEventHandlers } from "./domain-event.ts";
+import { domainGuestHandlers } from "./domain-guest.ts";
 import { domainInfoHandlers } from "./domain-info.ts";
 import { domainSaveHandlers } from "./domain-save.ts";
 import { domainTuningHandlers } from "./domain-tuning.ts";
@@ -26,6 +27,7 @@ export function allHandlers(hypervisor: Hypervisor): ProgramHandlers {
 			...domainInfoHandlers(hypervisor),
 			...domainTuningHandlers(hypervisor),
 			...domainDeviceHandlers(hypervisor),
+			...domainGuestHandlers(hypervisor),
 			...domainBlockHandlers(hypervisor),
 			...domainEventHandlers(hypervisor),
 			...migrationHandlers(hypervisor),
