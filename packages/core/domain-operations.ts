@@ -177,6 +177,7 @@ export interface DomainOperations<D extends DomainHandle> {
 	setSchedulerParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 	setMemoryParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 	setBlkioParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
+	setNumaParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 	setBlockIoTune(
 		domain: D,
 		path: string,
@@ -318,6 +319,7 @@ export interface DomainOperations<D extends DomainHandle> {
 	schedulerParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	memoryParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	blkioParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
+	numaParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	memoryStats(domain: D, flags: number, context: CallContext): Async<readonly { tag: number; value: bigint }[]>;
 	blockInfo(domain: D, path: string, flags: number, context: CallContext): Async<BlockInfo>;
 	blockStats(domain: D, path: string, flags: number, context: CallContext): Async<BlockStats>;

@@ -114,6 +114,7 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	setSchedulerParameters: row("virDomainSetSchedulerParametersFlags", AFFECT_PARAMS, ALWAYS, "modify", true, "write"),
 	setMemoryParameters: row("virDomainSetMemoryParameters", AFFECT, ALWAYS, "modify", true, "write"),
 	setBlkioParameters: row("virDomainSetBlkioParameters", AFFECT, ALWAYS, "modify", true, "write"),
+	setNumaParameters: row("virDomainSetNumaParameters", AFFECT, ALWAYS, "modify", true, "write"),
 	setBlockIoTune: row("virDomainSetBlockIoTune", AFFECT, ALWAYS, "modify", true, "write"),
 
 	attachDevice: row("virDomainAttachDeviceFlags", AFFECT, ALWAYS, "modify", true, "write"),
@@ -183,6 +184,7 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	schedulerParameters: fact("virDomainGetSchedulerParametersFlags", AFFECT_PARAMS),
 	memoryParameters: fact("virDomainGetMemoryParameters", AFFECT_PARAMS),
 	blkioParameters: fact("virDomainGetBlkioParameters", AFFECT_PARAMS),
+	numaParameters: fact("virDomainGetNumaParameters", AFFECT_PARAMS),
 	memoryStats: query("virDomainMemoryStats"),
 	blockInfo: query("virDomainGetBlockInfo", 0, ALWAYS),
 	blockStats: query("virDomainBlockStats"),

@@ -8,6 +8,7 @@ import { lifecycleActionOperations } from "./lifecycle-action.ts";
 import { memoryOperations } from "./memory-operations.ts";
 import { memtuneOperations } from "./memtune-operations.ts";
 import { metadataOperations } from "./metadata-operations.ts";
+import { numaOperations } from "./numa-operations.ts";
 import { pinOperations } from "./pin-operations.ts";
 import { schedulerOperations } from "./scheduler-operations.ts";
 import { vcpuOperations } from "./vcpu-operations.ts";
@@ -23,5 +24,6 @@ export const configOperations = (driver: Driver) => ({
 	...schedulerOperations(driver),
 	...memtuneOperations(driver),
 	...blkiotuneOperations(driver),
+	...numaOperations(driver),
 	...ioTuneOperations(driver),
 });

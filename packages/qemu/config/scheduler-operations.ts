@@ -168,7 +168,7 @@ async function applyTo(run: Run, { scope, setting }: Row, value: bigint): Promis
 }
 
 /** Groups of threads by name, with who is to be in each. */
-function threadGroups(run: Run, scope: Exclude<Scope, "guest">): [name: string, tids: number[]][] {
+export function threadGroups(run: Run, scope: Exclude<Scope, "guest">): [name: string, tids: number[]][] {
 	if (scope === "emulator") return [["emulator", emulatorThreads(run)]];
 	const threads = scope === "vcpu" ? run.vcpuThreads : run.iothreadThreads;
 	return [...threads].map(([number, tid]) => [`${scope}${number}`, [tid]]);

@@ -115,6 +115,10 @@ function hostShares(hypervisor: Hypervisor): Handlers {
 			on(context, dom, "memoryParameters", flags, (params) => countedParameters(params, nparams)),
 		DOMAIN_SET_MEMORY_PARAMETERS: (context, { dom, params, flags }) =>
 			on(context, dom, "setMemoryParameters", flags, nothing, params),
+		DOMAIN_GET_NUMA_PARAMETERS: (context, { dom, nparams, flags }) =>
+			on(context, dom, "numaParameters", flags, (params) => countedParameters(params, nparams)),
+		DOMAIN_SET_NUMA_PARAMETERS: (context, { dom, params, flags }) =>
+			on(context, dom, "setNumaParameters", flags, nothing, params),
 		DOMAIN_GET_BLKIO_PARAMETERS: (context, { dom, nparams, flags }) =>
 			on(context, dom, "blkioParameters", flags, (params) => countedParameters(params, nparams)),
 		DOMAIN_SET_BLKIO_PARAMETERS: (context, { dom, params, flags }) =>
