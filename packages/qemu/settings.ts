@@ -11,6 +11,9 @@ export interface DriverSettings {
 	readonly spiceListen: string;
 	readonly remoteDisplayPortMin: number;
 	readonly remoteDisplayPortMax: number;
+	/** Ports that incoming migrations listen at where nobody names one. */
+	readonly migrationPortMin: number;
+	readonly migrationPortMax: number;
 	/** Folder of the default VNC/chardev TLS certificates. */
 	readonly defaultTlsX509CertDir: string;
 	/** TLS of VNC: on where true, with the certificates of a folder, asking clients for one unless false. */

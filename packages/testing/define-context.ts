@@ -98,6 +98,8 @@ export function defineContext(devices: string, options: ContextOptions = {}): De
 		dynamicOwnership: false,
 		vncListen: "127.0.0.1",
 		spiceListen: "127.0.0.1",
+		migrationPortMin: 49152,
+		migrationPortMax: 49215,
 		remoteDisplayPortMin: 5900,
 		remoteDisplayPortMax: 65535,
 		defaultTlsX509CertDir: "/etc/pki/qemu",

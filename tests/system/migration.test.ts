@@ -177,3 +177,48 @@ test("a guest that was sent and whose client went away is resumed by nobody unti
 	assert.equal(await state(source, "sent"), "shut off (migrated)");
 	assert.equal(guests(source), 0);
 });
+
+test("--persistent stores what the source has stored, which is not what runs, and --persistent-xml what is told", async () => {
+	await startGuest("stored");
+	await source.virsh("desc", "stored", "--config", "kept for the next start");
+	await migrate("stored", "--live", "--persistent", "--undefinesource", "--dname", "stored-there");
+	assert.match(await target.virsh("dumpxml", "stored-there", "--inactive"), /kept for the next start/);
+	assert.doesNotMatch(await target.virsh("dumpxml", "stored-there"), /kept for the next start/);
+	await target.virsh("destroy", "stored-there");
+	await target.virsh("undefine", "stored-there");
+	await startGuest("told");
+	const file = source.file("told-there.xml");
+	writeFileSync(file, tinyGuest("told").replace("</name>", "</name><title>as told</title>"));
+	await migrate("told", "--live", "--persistent", "--persistent-xml", file, "--undefinesource");
+	assert.match(await target.virsh("dumpxml", "told", "--inactive"), /<title>as told</);
+	await target.virsh("destroy", "told");
+	await target.virsh("undefine", "told");
+});
+
+test("a destination whose QEMU dies while the guest is sent tells why; the guest runs on, as fast a send as before", async () => {
+	await startGuest("cut", 1024);
+	const ask = () => source.virsh("qemu-monitor-command", "cut", '{"execute":"query-migrate-parameters"}');
+	const bandwidth = async () => /"max-bandwidth":\s*(\d+)/.exec(await ask())?.[1];
+	const before = await bandwidth();
+	const migration = migrate("cut", "--live", "--bandwidth", "1").catch((error: unknown) => error);
+	await until(async () => (await source.virsh("domjobinfo", "cut")).includes("Outgoing migration"), "the migration");
+	for (const { pid } of findProcesses(`${target.root}/lib/qemu/domain-`)) process.kill(pid, "SIGKILL");
+	assert.match(String(await migration), /qemu unexpectedly closed the monitor|process exited while/);
+	assert.match(await state(source, "cut"), /^running/);
+	assert.equal(await bandwidth(), before);
+	await assert.rejects(target.virsh("domstate", "cut"));
+	await source.virsh("destroy", "cut");
+});
+
+test("a guest that is suspended while it is sent runs on where that fails", async () => {
+	await startGuest("held", 1024);
+	const migration = migrate("held", "--live", "--bandwidth", "1").catch((error: unknown) => error);
+	await until(async () => (await source.virsh("domjobinfo", "held")).includes("Outgoing migration"), "the migration");
+	await source.virsh("suspend", "held");
+	assert.equal(await state(source, "held"), "paused (migrating)");
+	await source.virsh("domjobabort", "held");
+	assert.ok((await migration) instanceof Error);
+	assert.match(await state(source, "held"), /^running/);
+	await until(() => guests(target) === 0, "that nothing is left over there");
+	await source.virsh("destroy", "held");
+});

@@ -5,9 +5,6 @@ import { hostname } from "node:os";
 import { VirtError } from "@virtkit/base/errors";
 import { listeningPorts } from "../lifecycle/ports.ts";
 
-/** libvirt's range (qemu.conf, migration_port_min and _max). */
-const PORTS = { min: 49152, max: 49215 } as const;
-
 /** Ports promised to migrations whose QEMU may not have bound them yet. */
 const GIVEN = new Set<number>();
 
@@ -16,21 +13,40 @@ export interface MigrationPort extends Disposable {
 	readonly port: number;
 }
 
-/** Takes `wanted`, or the first free port of the range. Throws INTERNAL_ERROR where there is none. */
-export function takePort(wanted?: number): MigrationPort {
-	const port = wanted ?? freePort();
-	GIVEN.add(port);
-	return { port, [Symbol.dispose]: () => void GIVEN.delete(port) };
+/** Where QEMU may listen: one port, or the first that is free of a range. */
+export interface PortRange {
+	readonly min: number;
+	readonly max: number;
 }
 
-function freePort(): number {
+/** QEMU's words where another process has the port, which may have come since the ports were looked at. */
+const IN_USE = /Address already in use/;
+
+/**
+ * Has QEMU listen by `bind`, at the next port of the range where another process was quicker.
+ * Throws INTERNAL_ERROR where none is free, and what `bind` throws for any other reason.
+ */
+export async function bindPort(range: PortRange, bind: (port: number) => Promise<unknown>): Promise<MigrationPort> {
+	for (let { min } = range; ; min++) {
+		const port = range.min === range.max ? min : freePort({ min, max: range.max }, range);
+		GIVEN.add(port);
+		try {
+			await bind(port);
+			return { port, [Symbol.dispose]: () => void GIVEN.delete(port) };
+		} catch (error) {
+			GIVEN.delete(port);
+			if (range.min === range.max || !(error instanceof Error && IN_USE.test(error.message))) throw error;
+			min = port;
+		}
+	}
+}
+
+function freePort({ min, max }: PortRange, all: PortRange): number {
 	const taken = listeningPorts();
-	for (let port: number = PORTS.min; port <= PORTS.max; port++) if (!GIVEN.has(port) && !taken.has(port)) return port;
-	throw new VirtError(
-		"INTERNAL_ERROR",
-		`Unable to find an unused port in range 'migration' (${PORTS.min}-${PORTS.max})`,
-		{ domain: "NONE" },
-	);
+	for (let port = min; port <= max; port++) if (!GIVEN.has(port) && !taken.has(port)) return port;
+	throw new VirtError("INTERNAL_ERROR", `Unable to find an unused port in range 'migration' (${all.min}-${all.max})`, {
+		domain: "NONE",
+	});
 }
 
 export interface MigrationAddress {

@@ -22,14 +22,18 @@ function hostUuid({ paths }: Driver): string {
 	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-/** The cookie for the other side; libvirt ends it with a NUL byte. `name` is the domain's on its source. */
-export function encodeCookie(driver: Driver, domain: QemuDomain, name = domain.name): Uint8Array {
+/**
+ * The cookie for the other side; libvirt ends it with a NUL byte. `name` is the domain's on its source, `persistent` the
+ * definition that the destination is to store.
+ */
+export function encodeCookie(driver: Driver, domain: QemuDomain, name = domain.name, persistent?: string): Uint8Array {
 	const text = (element: string, value: string) => xmlElement(element, {}, [value]);
 	const cookie = xmlElement("qemu-migration", {}, [
 		text("name", name),
 		text("uuid", domain.uuid),
 		text("hostname", hostname()),
 		text("hostuuid", hostUuid(driver)),
+		...(persistent === undefined ? [] : [parseXml(persistent, "domain_definition")]),
 	]);
 	return new TextEncoder().encode(`${writeXml(cookie)}\0`);
 }
@@ -38,6 +42,8 @@ export function encodeCookie(driver: Driver, domain: QemuDomain, name = domain.n
 export interface Cookie {
 	readonly name: string;
 	readonly uuid: string;
+	/** The definition to store. */
+	readonly persistent?: string;
 }
 
 /** Reads the other side's cookie; undefined where it sent none. Throws INTERNAL_ERROR where it is none of another host's. */
@@ -52,5 +58,6 @@ export function decodeCookie(driver: Driver, bytes: Uint8Array): Cookie | undefi
 	};
 	if (read("hostuuid") === hostUuid(driver))
 		throw new VirtError("INTERNAL_ERROR", `Attempt to migrate guest to the same host ${read("hostname")}`);
-	return { name: read("name"), uuid: read("uuid") };
+	const stored = childNamed(root, "domain");
+	return { name: read("name"), uuid: read("uuid"), ...(stored ? { persistent: writeXml(stored) } : {}) };
 }

@@ -3,6 +3,7 @@
 import { toVirtError, VirtError } from "@virtkit/base/errors";
 import type { CallContext } from "@virtkit/core/domain-operations";
 import type { TypedParam } from "@virtkit/core/typed-params";
+import { waitForExit } from "@virtkit/host/process";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import { defineDomain, removeStored } from "../config/define-operations.ts";
 import type { QemuDomain } from "../domain/domain.ts";
@@ -12,7 +13,15 @@ import { startRun } from "../lifecycle/start.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { formatForImage, readDefinition } from "../save/image-definition.ts";
 import { announceMigration } from "../save/migrate-to-file.ts";
-import { anyAddress, bracket, parseMigrationUri, takePort, uriOut } from "./address.ts";
+import {
+	anyAddress,
+	bindPort,
+	bracket,
+	type MigrationPort,
+	type PortRange,
+	parseMigrationUri,
+	uriOut,
+} from "./address.ts";
 import { decodeCookie, encodeCookie } from "./cookie.ts";
 import { MIGRATE_FLAG, type MigrationParameters, parseMigrationParameters } from "./parameters.ts";
 
@@ -31,6 +40,8 @@ class Incoming {
 	readonly decision = Promise.withResolvers<void>();
 	/** The start's own end. */
 	started: Promise<Run> = Promise.reject(new Error("not begun"));
+	/** Where QEMU listens, once it does. */
+	port: MigrationPort | undefined;
 	/** The name of the domain on the source, which cookies go by. */
 	readonly sourceName: string;
 
@@ -46,14 +57,17 @@ class Incoming {
 		this.decision.reject(error);
 	}
 
-	async load(run: Run, address: string): Promise<void> {
+	async load(run: Run, host: string, range: PortRange): Promise<void> {
 		const { monitor } = run;
 		await announceMigration(monitor);
 		const ended = monitor.waitForEvent("MIGRATION", ({ data: { status } }) => ENDS.has(status));
 		ended.catch(() => undefined);
-		await monitor.execute("migrate-incoming", { uri: `tcp:${address}` });
+		const listen = (port: number) => monitor.execute("migrate-incoming", { uri: `tcp:${host}:${port}` });
+		this.port = await bindPort(range, listen);
 		this.listening.resolve();
 		const { data } = (await Promise.race([ended, this.decision.promise.then(() => ended)])) ?? {};
+		// QEMU ends itself where it cannot take the guest: its last words are why.
+		if (data.status === "failed" && run.process) await waitForExit(run.process, 2000);
 		if (data.status === "failed") throw monitor.loss ?? new VirtError("OPERATION_FAILED", "incoming migration failed");
 		this.arrived.resolve();
 		const lost = run.ended.then(() => Promise.reject(new VirtError("OPERATION_FAILED", "guest unexpectedly quit")));
@@ -82,17 +96,27 @@ export async function migratePrepare(
 		throw new VirtError("OPERATION_INVALID", `domain '${known.name}' is already active`, { domain: "DOMAIN" });
 	const domain = known ?? driver.domains.add(identity);
 	const receiving = receive(driver, domain, incoming, { definition, params, flags, context });
+	failuresOf(driver).delete(domain.name);
+	const { name } = domain;
+	context.onClose(() => failuresOf(driver).delete(name));
 	receiving.catch((error) => {
+		failuresOf(driver).set(name, toVirtError(error));
 		incoming.listening.reject(error);
 		incoming.cancel(toVirtError(error));
 	});
-	const port = await Promise.race([incoming.listening.promise.then(() => incoming), receiving]).then(
-		() => PORTS.get(incoming) ?? 0,
-	);
+	await Promise.race([incoming.listening.promise, receiving]);
+	const { port = 0 } = incoming.port ?? {};
 	return { cookie: encodeCookie(driver, domain, incoming.sourceName), uri: uriOut(params.uri, port) };
 }
 
-const PORTS = new WeakMap<Incoming, number>();
+/** Why guests that were expected did not come, by name, until the client asks: what the source saw is only a broken connection. */
+const FAILURES = new WeakMap<Driver, Map<string, VirtError>>();
+
+function failuresOf(driver: Driver): Map<string, VirtError> {
+	const known = FAILURES.get(driver) ?? new Map<string, VirtError>();
+	FAILURES.set(driver, known);
+	return known;
+}
 
 function checkCookie(driver: Driver, bytes: Uint8Array, { name, uuid }: DomainDef): void {
 	const cookie = decodeCookie(driver, bytes);
@@ -124,9 +148,10 @@ async function receive(
 			signal: context.signal,
 		});
 		if (domain.run) throw new VirtError("OPERATION_INVALID", `domain '${domain.name}' is already active`);
-		using port = takePort(params.uri === undefined ? undefined : parseMigrationUri(params.uri).port);
-		PORTS.set(incoming, port.port);
-		const address = `${bracket(params.listenAddress ?? anyAddress())}:${port.port}`;
+		const { port } = params.uri === undefined ? {} : parseMigrationUri(params.uri);
+		const { migrationPortMin, migrationPortMax } = driver.settings;
+		const range = { min: port ?? migrationPortMin, max: port ?? migrationPortMax };
+		const host = bracket(params.listenAddress ?? anyAddress());
 		using _close = context.onClose(() => incoming.cancel(new VirtError("OPERATION_ABORTED", "the client is gone")));
 		INCOMING.set(domain, incoming);
 		incoming.started = startRun(driver, domain, {
@@ -136,11 +161,12 @@ async function receive(
 			incoming: {
 				extend: (command) => command.add("-incoming", "defer"),
 				arriving: true,
-				load: (run) => incoming.load(run, address),
+				load: (run) => incoming.load(run, host, range),
 			},
 		});
 		await incoming.started;
 	} finally {
+		incoming.port?.[Symbol.dispose]();
 		if (INCOMING.get(domain) === incoming) INCOMING.delete(domain);
 		if (!domain.persistent && domain.run === undefined) driver.domains.remove(domain);
 	}
@@ -154,6 +180,9 @@ export async function migrateFinish(
 ): Promise<{ domain: QemuDomain; cookie: Uint8Array }> {
 	const { name = "" } = parseMigrationParameters(request.params);
 	const domain = driver.domains.byName(name);
+	const failure = failuresOf(driver).get(name);
+	failuresOf(driver).delete(name);
+	if (failure && (domain === undefined || !INCOMING.has(domain))) throw failure;
 	if (domain === undefined) throw new VirtError("NO_DOMAIN", `no domain with matching name '${name}'`);
 	const incoming = INCOMING.get(domain);
 	if (incoming === undefined) throw new VirtError("NO_DOMAIN", `domain '${name}' is not processing incoming migration`);
@@ -162,7 +191,8 @@ export async function migrateFinish(
 		await incoming.started;
 	}
 	await incoming.arrived.promise;
-	await letRun(driver, domain, incoming, (flags & MIGRATE_FLAG.persistent) !== 0);
+	const stored = flags & MIGRATE_FLAG.persistent ? await definitionToStore(driver, domain, request.cookie) : undefined;
+	await letRun(driver, domain, incoming, stored);
 	driver.lifecycle(domain.ref, { event: "started", detail: "migrated" });
 	if (flags & MIGRATE_FLAG.paused) driver.lifecycle(domain.ref, { event: "suspended", detail: "paused" });
 	await settleOnceAnswered(driver, domain);
@@ -188,11 +218,25 @@ async function settleOnceAnswered(driver: Driver, domain: QemuDomain): Promise<v
 	});
 }
 
+/** What the source has stored, under the name that the guest has here; as it runs, from a source that says nothing of that. */
+async function definitionToStore(driver: Driver, domain: QemuDomain, bytes: Uint8Array): Promise<string | undefined> {
+	const text = decodeCookie(driver, bytes)?.persistent;
+	if (text === undefined) return domain.run && formatForImage(domain.run.live.def);
+	const definition = await readDefinition(driver, text);
+	Object.assign(definition, { name: domain.name, uuid: domain.uuid });
+	return formatForImage(definition);
+}
+
 /** Stores the definition where asked for, before the guest runs: where that fails it goes on at the source. */
-async function letRun(driver: Driver, domain: QemuDomain, incoming: Incoming, persistent: boolean): Promise<void> {
-	const stores = persistent && !domain.persistent;
+async function letRun(
+	driver: Driver,
+	domain: QemuDomain,
+	incoming: Incoming,
+	stored: string | undefined,
+): Promise<void> {
+	const stores = stored !== undefined && !domain.persistent;
 	try {
-		if (persistent && domain.run) await defineDomain(driver, formatForImage(domain.run.live.def), 0);
+		if (stored !== undefined) await defineDomain(driver, stored, 0);
 		incoming.decision.resolve();
 		await incoming.started;
 	} catch (error) {

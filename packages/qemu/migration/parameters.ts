@@ -17,6 +17,8 @@ export const MIGRATE_FLAG = {
 export interface MigrationParameters {
 	readonly name?: string;
 	readonly xml?: string;
+	/** The definition that the destination stores. */
+	readonly persistentXml?: string;
 	readonly uri?: string;
 	readonly listenAddress?: string;
 	/** MiB a second; 0 without limit. */
@@ -30,6 +32,7 @@ const ULLONG = 4;
 const FIELDS: Readonly<Record<string, readonly [member: keyof MigrationParameters, type: number]>> = {
 	destination_name: ["name", STRING],
 	destination_xml: ["xml", STRING],
+	persistent_xml: ["persistentXml", STRING],
 	migrate_uri: ["uri", STRING],
 	listen_address: ["listenAddress", STRING],
 	bandwidth: ["bandwidth", ULLONG],

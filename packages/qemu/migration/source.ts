@@ -11,7 +11,7 @@ import { announceStop } from "../lifecycle/end.ts";
 import { saveStatus } from "../lifecycle/status-file.ts";
 import { asJob, type DomainJob } from "../save/domain-job.ts";
 import { checkStillThere, endStillGuest, resumeGuest } from "../save/hold-still.ts";
-import { textForImage } from "../save/image-definition.ts";
+import { formatForImage, readDefinition, textForImage } from "../save/image-definition.ts";
 import { checkMigratable } from "../save/migrate-to-file.ts";
 import { bracket, parseMigrationUri } from "./address.ts";
 import { decodeCookie, encodeCookie } from "./cookie.ts";
@@ -93,15 +93,17 @@ export async function migratePerform(
 	driver: Driver,
 	domain: QemuDomain,
 	request: { readonly params: readonly TypedParam[]; readonly cookie: Uint8Array },
-	_flags: number,
+	flags: number,
 	context: CallContext,
 ): Promise<{ cookie: Uint8Array }> {
-	const { uri, bandwidth = 0n } = parseMigrationParameters(request.params);
+	const { uri, bandwidth = 0n, persistentXml } = parseMigrationParameters(request.params);
 	decodeCookie(driver, request.cookie);
 	const outgoing = OUTGOING.get(domain) ?? (await begin(driver, domain, context, "virDomainMigratePerform3Params"));
 	if (outgoing.phase !== "begun") throw new VirtError("OPERATION_INVALID", "another migration job is already running");
 	outgoing.phase = "performing";
 	try {
+		const stored =
+			flags & MIGRATE_FLAG.persistent ? await definitionToStore(driver, domain, outgoing, persistentXml) : undefined;
 		if (uri === undefined) throw new VirtError("INVALID_ARG", "migration URI is missing: the destination tells it");
 		const { host, port } = parseMigrationUri(uri);
 		if (port === undefined) throw new VirtError("INVALID_ARG", `missing port in migration URI: ${uri}`);
@@ -111,11 +113,22 @@ export async function migratePerform(
 			await sendGuest(driver, domain, outgoing.run, job, { uri: `tcp:${bracket(host)}:${port}`, bandwidth });
 		});
 		outgoing.phase = "performed";
-		return { cookie: encodeCookie(driver, domain) };
+		return { cookie: encodeCookie(driver, domain, domain.name, stored) };
 	} catch (error) {
 		outgoing[Symbol.dispose]();
 		throw error;
 	}
+}
+
+/** What the destination is to store: what is stored here, which may differ from what runs. */
+async function definitionToStore(
+	driver: Driver,
+	domain: QemuDomain,
+	{ run }: Outgoing,
+	xml: string | undefined,
+): Promise<string> {
+	if (xml !== undefined) return formatForImage(await readDefinition(driver, xml));
+	return domain.persistent ? formatForImage(domain.config.copy()) : formatForImage(run.live.def);
 }
 
 /** A migration whose client went away, or whose daemon did, after the guest was sent: any client may tell how it ended. */
