@@ -58,6 +58,12 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
 	},
 	{ purpose: "test", name: "swtpm", present: ["swtpm"], reason: "emulates guests' TPMs" },
 	{ purpose: "test", name: "swtpm-tools", present: ["swtpm_setup"], reason: "makes the state of emulated TPMs" },
+	{
+		purpose: "test",
+		name: "qemu-guest-agent",
+		present: ["/usr/sbin/qemu-ga"],
+		reason: "QEMU's own guest agent, which tests ask about this machine",
+	},
 	{ purpose: "test", name: "dbus-daemon", present: ["dbus-daemon"], reason: "the bus of consoles of type dbus" },
 	{ purpose: "lab", name: "mmdebstrap", present: ["mmdebstrap"], reason: "makes the lab's host of Debian packages" },
 	{ purpose: "lab", name: "e2fsprogs", present: ["mkfs.ext4"], reason: "makes the disk of the lab's host" },

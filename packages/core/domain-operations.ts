@@ -364,7 +364,6 @@ export interface DomainOperations<D extends DomainHandle> {
 		context: CallContext,
 	): Async<Uint8Array>;
 	startDirtyRateCalculation(domain: D, seconds: number, flags: number, context: CallContext): Async<void>;
-	/** What the guest itself says of its vCPUs: lists of those there, online, and that can be taken off. */
 	/** File systems mounted in the guest, as its agent tells. */
 	filesystems(domain: D, flags: number, context: CallContext): Promise<readonly GuestFilesystem[]>;
 	/** What the agent knows of the guest, by virDomainGuestInfoTypes; with 0 all that it is able to tell. */
@@ -378,6 +377,7 @@ export interface DomainOperations<D extends DomainHandle> {
 	): Promise<readonly GuestInterface[]>;
 	/** Keys that a user of the guest may log in with. */
 	sshKeys(domain: D, user: string, flags: number, context: CallContext): Promise<readonly string[]>;
+	/** What the guest itself says of its vCPUs: lists of those there, online, and that can be taken off. */
 	guestVcpus(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	/** Parameters of the stats groups asked for (virDomainStatsTypes). */
 	stats(domain: D, groups: number, flags: number, context: CallContext): Async<readonly TypedParam[]>;

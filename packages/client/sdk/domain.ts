@@ -76,6 +76,18 @@ type Affect = FlagOptions<typeof AFFECT>;
 /** Calls whose arguments are the domain and more. */
 type DomainCall = { [P in CallName]: ArgsOf<P> extends { dom: DomainRef } ? P : never }[CallName];
 
+/** A network interface as the guest has it. */
+export interface GuestInterface {
+	readonly name: string;
+	readonly mac: string | undefined;
+	/** Prefixes in bits, 0 where unknown. */
+	readonly addresses: readonly {
+		readonly family: "ipv4" | "ipv6";
+		readonly address: string;
+		readonly prefix: number;
+	}[];
+}
+
 /** One domain of a connection. Its identity is as of the call that found it; ask the connection again after a rename. */
 export class Domain {
 	readonly name: string;
@@ -342,6 +354,67 @@ export class Domain {
 	async agentCommand(command: string, timeout = -2): Promise<string> {
 		const args = { dom: this.ref, cmd: command, timeout, flags: 0 };
 		return (await this.#rpc.call("DOMAIN_AGENT_COMMAND", args, { program: "qemu" })).result ?? "";
+	}
+
+	/** How long the agent's answers are waited for: seconds; −2 for ever, −1 as long as the daemon thinks right. */
+	async setAgentTimeout(timeout: number): Promise<void> {
+		await this.call("DOMAIN_AGENT_SET_RESPONSE_TIMEOUT", { timeout, flags: 0 });
+	}
+
+	// What the guest agent does
+
+	/** Has the guest hold still the file systems there, or all of them, until they are thawed; answers how many. */
+	async freezeFilesystems(mountpoints: readonly string[] = []): Promise<number> {
+		return (await this.call("DOMAIN_FSFREEZE", { mountpoints: [...mountpoints], flags: 0 })).filesystems;
+	}
+
+	async thawFilesystems(): Promise<number> {
+		return (await this.call("DOMAIN_FSTHAW", { mountpoints: [], flags: 0 })).filesystems;
+	}
+
+	/** Gives what the guest's file systems do not use back to the host, in ranges of `minimum` bytes or more. */
+	trimFilesystems(minimum = 0n): Promise<void> {
+		return this.call("DOMAIN_FSTRIM", { mountPoint: null, minimum, flags: 0 });
+	}
+
+	/** File systems mounted in the guest, with the targets of the disks under them. */
+	async filesystems(): Promise<{ mountpoint: string; name: string; fstype: string; devAliases: string[] }[]> {
+		return (await this.call("DOMAIN_GET_FSINFO", { flags: 0 })).info;
+	}
+
+	/** What the agent knows of the guest, by libvirt's names; `types` are virDomainGuestInfoTypes, 0 for all of them. */
+	async guestInfo(types = 0): Promise<Parameters> {
+		return parametersOf((await this.call("DOMAIN_GET_GUEST_INFO", { types, flags: 0 })).params);
+	}
+
+	/** Addresses of the guest's interfaces, as its agent or the host's neighbour table has them. */
+	async addresses(source: "agent" | "arp" = "agent"): Promise<GuestInterface[]> {
+		const args = { source: source === "agent" ? 1 : 2, flags: 0 };
+		return (await this.call("DOMAIN_INTERFACE_ADDRESSES", args)).ifaces.map(({ name, hwaddr, addrs }) => ({
+			name,
+			mac: hwaddr ?? undefined,
+			addresses: addrs.map(({ type, addr, prefix }) => ({
+				family: type === 0 ? "ipv4" : "ipv6",
+				address: addr,
+				prefix,
+			})),
+		}));
+	}
+
+	/** `encrypted` where the password is what crypt(3) makes of it. */
+	setUserPassword(user: string, password: string, options: { readonly encrypted?: boolean } = {}): Promise<void> {
+		return this.call("DOMAIN_SET_USER_PASSWORD", { user, password, flags: options.encrypted ? 1 : 0 });
+	}
+
+	/** SSH keys with which a user of the guest may log in. */
+	async sshKeys(user: string): Promise<string[]> {
+		return (await this.call("DOMAIN_AUTHORIZED_SSH_KEYS_GET", { user, flags: 0 })).keys;
+	}
+
+	/** Replaces a user's SSH keys, adds some, or removes some. */
+	setSshKeys(user: string, keys: readonly string[], how: "replace" | "append" | "remove" = "replace"): Promise<void> {
+		const flags = { replace: 0, append: 1, remove: 2 }[how];
+		return this.call("DOMAIN_AUTHORIZED_SSH_KEYS_SET", { user, keys: [...keys], flags });
 	}
 
 	// Facts

@@ -1,7 +1,7 @@
 // Operations that the guest agent carries out: any command of its own, host name, time, sleep.
 
 import { VirtError } from "@virtkit/base/errors";
-import type { DomainOperations } from "@virtkit/core/domain-operations";
+import type { CallContext, DomainOperations } from "@virtkit/core/domain-operations";
 import type { QemuDomain } from "../domain/domain.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { isX86 } from "../machine.ts";
@@ -23,7 +23,7 @@ const NANOSECONDS = 1_000_000_000n;
 /** The agent keeps times in signed 64 bits of nanoseconds. */
 const MAX_SECONDS = 0x7fff_ffff_ffff_ffffn / NANOSECONDS;
 
-async function hostname(domain: QemuDomain, flags: number): Promise<string> {
+async function hostname(domain: QemuDomain, flags: number, { signal }: CallContext): Promise<string> {
 	if (flags === (HOSTNAME_FLAG.lease | HOSTNAME_FLAG.agent))
 		throw new VirtError(
 			"INVALID_ARG",
@@ -31,23 +31,32 @@ async function hostname(domain: QemuDomain, flags: number): Promise<string> {
 		);
 	// Leases belong to virtual networks, which this driver has none of.
 	if (flags & HOSTNAME_FLAG.lease) throw new VirtError("NO_HOSTNAME", `no hostname found for domain ${domain.name}`);
-	const answer = await withAgent(domain, (agent) => agent.execute("guest-get-host-name"));
+	const answer = await withAgent(domain, (agent) => agent.execute("guest-get-host-name", undefined, { signal }));
 	return answer["host-name"];
 }
 
-async function time(domain: QemuDomain): Promise<{ seconds: bigint; nanoseconds: number }> {
+async function time(
+	domain: QemuDomain,
+	_flags: number,
+	{ signal }: CallContext,
+): Promise<{ seconds: bigint; nanoseconds: number }> {
 	// As text: a JSON number of nanoseconds has more digits than JavaScript's.
-	const text = await withAgent(domain, (agent) => agent.executeText('{"execute":"guest-get-time"}'));
+	const text = await withAgent(domain, (agent) => agent.executeText('{"execute":"guest-get-time"}', { signal }));
 	const nanoseconds = BigInt(/"return"\s*:\s*(-?\d+)/.exec(text)?.[1] ?? 0);
 	return { seconds: nanoseconds / NANOSECONDS, nanoseconds: Number(nanoseconds % NANOSECONDS) };
 }
 
-async function setTime(domain: QemuDomain, to: { seconds: bigint; nanoseconds: number }, flags: number): Promise<void> {
+async function setTime(
+	domain: QemuDomain,
+	to: { seconds: bigint; nanoseconds: number },
+	flags: number,
+	{ signal }: CallContext,
+): Promise<void> {
 	if ((flags & SYNC) === 0 && to.seconds > MAX_SECONDS)
 		throw new VirtError("INVALID_ARG", `Time '${to.seconds}' is too big for guest agent`);
 	const sum = to.seconds * NANOSECONDS + BigInt(to.nanoseconds);
 	const args = flags & SYNC ? "" : `,"arguments":{"time":${sum}}`;
-	await withAgent(domain, (agent) => agent.executeText(`{"execute":"guest-set-time"${args}}`));
+	await withAgent(domain, (agent) => agent.executeText(`{"execute":"guest-set-time"${args}}`, { signal }));
 	const run = domain.activeRun();
 	// Ticks that the guest missed must not be caught up with on top of the new time.
 	if (isX86(run.live.def)) {
