@@ -5,7 +5,11 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { RpcClient } from "@virtkit/client/rpc-client";
 import { connect } from "@virtkit/client/sdk/connection";
+import { openTransport } from "@virtkit/client/transport";
+import { parseConnectionUri } from "@virtkit/client/uri";
 import { findProcesses } from "@virtkit/host/process";
 import { startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
 import { tinyGuest, until } from "@virtkit/testing/qemu-driver";
@@ -221,4 +225,40 @@ test("a guest that is suspended while it is sent runs on where that fails", asyn
 	assert.match(await state(source, "held"), /^running/);
 	await until(() => guests(target) === 0, "that nothing is left over there");
 	await source.virsh("destroy", "held");
+});
+
+test("a guest of whose arrival its client cannot be told, since it went away, ends where it arrived", async () => {
+	await startGuest("untold");
+	await using here = await connect(source.uri);
+	const socket = await openTransport(parseConnectionUri(target.uri), { readOnly: false });
+	const there = new RpcClient(socket);
+	await there.call("AUTH_LIST");
+	await there.call("CONNECT_OPEN", { name: "qemu:///system", flags: 0 });
+	const domain = await here.domains.get("untold");
+	const text = (field: string, value: string) => ({ field, value: { type: 7 as const, value } });
+	const { cookieOut, xml } = await domain.call("DOMAIN_MIGRATE_BEGIN3_PARAMS", { params: [], flags: 1 });
+	const params = [
+		text("destination_xml", xml),
+		text("destination_name", "untold"),
+		text("migrate_uri", "tcp://127.0.0.1"),
+	];
+	const prepared = await there.call("DOMAIN_MIGRATE_PREPARE3_PARAMS", { params, cookieIn: cookieOut, flags: 1 });
+	const sent = await domain.call("DOMAIN_MIGRATE_PERFORM3_PARAMS", {
+		dconnuri: null,
+		params: [text("migrate_uri", prepared.uriOut ?? "")],
+		cookieIn: prepared.cookieOut,
+		flags: 1,
+	});
+	// The daemon sees the call and that its caller is gone in one look.
+	process.kill(target.pid, "SIGSTOP");
+	const call = { params, cookieIn: sent.cookieOut, flags: 1, cancelled: 0 };
+	const finish = there.call("DOMAIN_MIGRATE_FINISH3_PARAMS", call).catch((error: unknown) => error);
+	await setImmediate();
+	socket.destroy();
+	process.kill(target.pid, "SIGCONT");
+	assert.ok((await finish) instanceof Error);
+	await until(() => guests(target) === 0, "that the guest ends over there");
+	await confirm("untold", true);
+	assert.match(await state(source, "untold"), /^running/);
+	await source.virsh("destroy", "untold");
 });

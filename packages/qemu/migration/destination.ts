@@ -9,6 +9,7 @@ import { defineDomain, removeStored } from "../config/define-operations.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { destroyRun } from "../lifecycle/autodestroy.ts";
 import { startRun } from "../lifecycle/start.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { formatForImage, readDefinition } from "../save/image-definition.ts";
@@ -177,6 +178,7 @@ export async function migrateFinish(
 	driver: Driver,
 	request: { readonly params: readonly TypedParam[]; readonly cookie: Uint8Array; readonly cancelled: boolean },
 	flags: number,
+	context: CallContext,
 ): Promise<{ domain: QemuDomain; cookie: Uint8Array }> {
 	const { name = "" } = parseMigrationParameters(request.params);
 	const domain = driver.domains.byName(name);
@@ -191,24 +193,31 @@ export async function migrateFinish(
 		await incoming.started;
 	}
 	await incoming.arrived.promise;
-	const stored = flags & MIGRATE_FLAG.persistent ? await definitionToStore(driver, domain, request.cookie) : undefined;
-	await letRun(driver, domain, incoming, stored);
+	await letRun(driver, domain, incoming, flags & MIGRATE_FLAG.persistent ? request.cookie : undefined);
+	await settleOnceAnswered(driver, domain, context.signal);
 	driver.lifecycle(domain.ref, { event: "started", detail: "migrated" });
 	if (flags & MIGRATE_FLAG.paused) driver.lifecycle(domain.ref, { event: "suspended", detail: "paused" });
-	await settleOnceAnswered(driver, domain);
 	return { domain, cookie: encodeCookie(driver, domain, incoming.sourceName) };
 }
 
 /**
  * The guest counts as this host's once the client has been told: until then a daemon that takes over ends it, since the client,
  * who heard nothing, has it go on at the source. One that takes over while the answer is on its way cannot know, and has it
- * stand still. The answer is written within the turn in which this is done.
+ * stand still. The answer is written within the turn in which this is done. Where it cannot be given, the guest ends here.
  */
-async function settleOnceAnswered(driver: Driver, domain: QemuDomain): Promise<void> {
+async function settleOnceAnswered(driver: Driver, domain: QemuDomain, signal: AbortSignal): Promise<void> {
 	const { run } = domain;
 	if (run === undefined) return;
-	run.moving = "answering";
-	await saveStatusNow(domain, run);
+	try {
+		signal.throwIfAborted();
+		run.moving = "answering";
+		await saveStatusNow(domain, run);
+		signal.throwIfAborted();
+	} catch (error) {
+		driver.log.warn(`ending '${domain.name}', of whose arrival nobody could be told`, { error });
+		await destroyRun(driver, domain, run);
+		throw error;
+	}
 	setImmediate(() => {
 		run.moving = undefined;
 		if (domain.run !== run || run.phase !== "up") return;
@@ -232,10 +241,11 @@ async function letRun(
 	driver: Driver,
 	domain: QemuDomain,
 	incoming: Incoming,
-	stored: string | undefined,
+	cookie: Uint8Array | undefined,
 ): Promise<void> {
-	const stores = stored !== undefined && !domain.persistent;
+	const stores = cookie !== undefined && !domain.persistent;
 	try {
+		const stored = cookie && (await definitionToStore(driver, domain, cookie));
 		if (stored !== undefined) await defineDomain(driver, stored, 0);
 		incoming.decision.resolve();
 		await incoming.started;

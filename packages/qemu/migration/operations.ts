@@ -21,6 +21,6 @@ export function incomingOperations(
 ): Required<Pick<DomainCollection<QemuDomain>, "migratePrepare" | "migrateFinish">> {
 	return {
 		migratePrepare: (request, flags, context) => migratePrepare(driver, request, flags, context),
-		migrateFinish: (request, flags) => migrateFinish(driver, request, flags),
+		migrateFinish: (request, flags, context) => migrateFinish(driver, request, flags, context),
 	};
 }
