@@ -112,6 +112,12 @@ export interface ControlInfo {
 	readonly stateTime: bigint;
 }
 
+/** An I/O thread and the host CPUs that it may run on. */
+export interface IOThreadInfo {
+	readonly id: number;
+	readonly cpus: readonly number[];
+}
+
 /** A block job as clients watch it. */
 export interface BlockJobInfo {
 	/** virDomainBlockJobType. */
@@ -178,6 +184,16 @@ export interface DomainOperations<D extends DomainHandle> {
 	setMemoryParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 	setBlkioParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 	setNumaParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
+	pinIothread(domain: D, id: number, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
+	addIothread(domain: D, id: number, flags: number, context: CallContext): Async<void>;
+	deleteIothread(domain: D, id: number, flags: number, context: CallContext): Async<void>;
+	setIothreadParameters(
+		domain: D,
+		id: number,
+		params: readonly TypedParam[],
+		flags: number,
+		context: CallContext,
+	): Async<void>;
 	setBlockIoTune(
 		domain: D,
 		path: string,
@@ -316,6 +332,7 @@ export interface DomainOperations<D extends DomainHandle> {
 	vcpuPins(domain: D, flags: number, context: CallContext): Async<readonly (readonly number[])[]>;
 	emulatorPin(domain: D, flags: number, context: CallContext): Async<readonly number[]>;
 	schedulerType(domain: D, flags: number, context: CallContext): { type: string; parameters: number };
+	iothreads(domain: D, flags: number, context: CallContext): Async<readonly IOThreadInfo[]>;
 	schedulerParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	memoryParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	blkioParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;

@@ -115,6 +115,10 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	setMemoryParameters: row("virDomainSetMemoryParameters", AFFECT, ALWAYS, "modify", true, "write"),
 	setBlkioParameters: row("virDomainSetBlkioParameters", AFFECT, ALWAYS, "modify", true, "write"),
 	setNumaParameters: row("virDomainSetNumaParameters", AFFECT, ALWAYS, "modify", true, "write"),
+	pinIothread: row("virDomainPinIOThread", AFFECT, ALWAYS, "modify", true, "write"),
+	addIothread: row("virDomainAddIOThread", AFFECT, ALWAYS, "modify", true, "write"),
+	deleteIothread: row("virDomainDelIOThread", AFFECT, ALWAYS, "modify", true, "write"),
+	setIothreadParameters: row("virDomainSetIOThreadParams", AFFECT, ALWAYS, "modify", true, "write"),
 	setBlockIoTune: row("virDomainSetBlockIoTune", AFFECT, ALWAYS, "modify", true, "write"),
 
 	attachDevice: row("virDomainAttachDeviceFlags", AFFECT, ALWAYS, "modify", true, "write"),
@@ -185,6 +189,7 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	memoryParameters: fact("virDomainGetMemoryParameters", AFFECT_PARAMS),
 	blkioParameters: fact("virDomainGetBlkioParameters", AFFECT_PARAMS),
 	numaParameters: fact("virDomainGetNumaParameters", AFFECT_PARAMS),
+	iothreads: query("virDomainGetIOThreadInfo", AFFECT, ALWAYS),
 	memoryStats: query("virDomainMemoryStats"),
 	blockInfo: query("virDomainGetBlockInfo", 0, ALWAYS),
 	blockStats: query("virDomainBlockStats"),

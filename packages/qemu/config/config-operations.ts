@@ -4,6 +4,7 @@ import type { Driver } from "../driver-context.ts";
 import { guestVcpuOperations } from "./agent-vcpus.ts";
 import { blkiotuneOperations } from "./blkiotune-operations.ts";
 import { ioTuneOperations } from "./io-tune-operations.ts";
+import { iothreadOperations } from "./iothread-operations.ts";
 import { lifecycleActionOperations } from "./lifecycle-action.ts";
 import { memoryOperations } from "./memory-operations.ts";
 import { memtuneOperations } from "./memtune-operations.ts";
@@ -25,5 +26,6 @@ export const configOperations = (driver: Driver) => ({
 	...memtuneOperations(driver),
 	...blkiotuneOperations(driver),
 	...numaOperations(driver),
+	...iothreadOperations(driver),
 	...ioTuneOperations(driver),
 });

@@ -26,15 +26,19 @@ export function rememberVcpus(run: Run, cpus: QmpCommands["query-cpus-fast"]["re
 	for (const cpu of cpus) run.vcpuThreads.set(cpu["cpu-index"], cpu["thread-id"]);
 }
 
-const readIothreads: Step = (run, def) =>
-	(def.iothreads ?? 0) === 0
-		? undefined
-		: run.monitor.execute("query-iothreads").then((threads) => {
-				for (const { id, "thread-id": thread } of threads) {
-					const number = /^iothread(\d+)$/.exec(id)?.[1];
-					if (number !== undefined) run.iothreadThreads.set(Number(number), thread);
-				}
-			});
+/** Keeps the I/O threads, and forgets those that QEMU does not have: one was coming or going when a daemon ended. */
+export const readIothreads: Step = async (run, def) => {
+	if ((def.iothreads ?? 0) === 0) return;
+	run.iothreadThreads.clear();
+	for (const { id, "thread-id": thread } of await run.monitor.execute("query-iothreads")) {
+		const number = /^iothread(\d+)$/.exec(id)?.[1];
+		if (number !== undefined) run.iothreadThreads.set(Number(number), thread);
+	}
+	if (def.iothreadids.every(({ id }) => run.iothreadThreads.has(id))) return;
+	def.iothreadids = def.iothreadids.filter(({ id }) => run.iothreadThreads.has(id));
+	def.iothreads = def.iothreadids.length;
+	run.live.changed();
+};
 
 type Chardevs = ReadonlyMap<string, QmpCommands["query-chardev"]["ret"][number]>;
 

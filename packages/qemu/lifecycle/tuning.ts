@@ -129,15 +129,7 @@ export async function tuneThreads(driver: Driver, run: Run): Promise<void> {
 	const { cputune, vcpu } = run.live.def;
 	if (cputune === undefined && vcpu.cpuset === undefined) return;
 	for (const [number, tid] of run.vcpuThreads) await tuneVcpu(driver, run, number, tid);
-	for (const [number, tid] of run.iothreadThreads) {
-		const cpus = cputune?.iothreadpin.find((pin) => pin.iothread === number)?.cpuset ?? vcpu.cpuset;
-		if (cpus) setAffinity(tid, cpus);
-		await tuneThread(run, `iothread${number}`, tid, {
-			period: cputune?.iothread_period,
-			quota: cputune?.iothread_quota,
-			scheduler: cputune?.iothreadsched.find(({ iothreads }) => iothreads.includes(number)),
-		});
-	}
+	for (const [number, tid] of run.iothreadThreads) await tuneIothread(driver, run, number, tid);
 	await tuneEmulatorThreads(run);
 }
 
@@ -154,5 +146,18 @@ export async function tuneVcpu(driver: Driver, run: Run, number: number, tid: nu
 		period: cputune?.period,
 		quota: cputune?.quota,
 		scheduler: cputune?.vcpusched.find(({ vcpus }) => vcpus.includes(number)),
+	});
+}
+
+/** The same of one I/O thread. */
+export async function tuneIothread(driver: Driver, run: Run, number: number, tid: number): Promise<void> {
+	const { cputune, vcpu } = run.live.def;
+	const pinned = cputune?.iothreadpin.find((pin) => pin.iothread === number)?.cpuset ?? vcpu.cpuset;
+	const cpus = pinned ?? (cputune?.emulatorpin ? driver.host.onlineCpus() : undefined);
+	if (cpus) setAffinity(tid, cpus);
+	await tuneThread(run, `iothread${number}`, tid, {
+		period: cputune?.iothread_period,
+		quota: cputune?.iothread_quota,
+		scheduler: cputune?.iothreadsched.find(({ iothreads }) => iothreads.includes(number)),
 	});
 }

@@ -16,6 +16,7 @@ export function domainTuningHandlers(hypervisor: Hypervisor): Handlers {
 		...pinning(hypervisor),
 		...scheduling(hypervisor),
 		...hostShares(hypervisor),
+		...iothreads(hypervisor),
 	};
 }
 
@@ -123,5 +124,24 @@ function hostShares(hypervisor: Hypervisor): Handlers {
 			on(context, dom, "blkioParameters", flags, (params) => countedParameters(params, nparams)),
 		DOMAIN_SET_BLKIO_PARAMETERS: (context, { dom, params, flags }) =>
 			on(context, dom, "setBlkioParameters", flags, nothing, params),
+	};
+}
+
+function iothreads(hypervisor: Hypervisor): Handlers {
+	const on = onDomain(hypervisor);
+	return {
+		DOMAIN_GET_IOTHREAD_INFO: (context, { dom, flags }) =>
+			on(context, dom, "iothreads", flags, (threads) => ({
+				info: threads.map(({ id, cpus }) => ({ iothreadId: id, cpumap: encodeCpuMap(cpus) })),
+				ret: threads.length,
+			})),
+		DOMAIN_PIN_IOTHREAD: (context, { dom, iothreadsId, cpumap, flags }) =>
+			on(context, dom, "pinIothread", flags, nothing, iothreadsId, decodeCpuMap(cpumap)),
+		DOMAIN_ADD_IOTHREAD: (context, { dom, iothreadId, flags }) =>
+			on(context, dom, "addIothread", flags, nothing, iothreadId),
+		DOMAIN_DEL_IOTHREAD: (context, { dom, iothreadId, flags }) =>
+			on(context, dom, "deleteIothread", flags, nothing, iothreadId),
+		DOMAIN_SET_IOTHREAD_PARAMS: (context, { dom, iothreadId, params, flags }) =>
+			on(context, dom, "setIothreadParameters", flags, nothing, iothreadId, params),
 	};
 }
