@@ -156,8 +156,8 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 
 	setAgentTimeout: row("virDomainAgentSetResponseTimeout", 0, ALWAYS, "none", true, "write"),
 	fsFreeze: row("virDomainFSFreeze", 0, ACTIVE, "none", true, "fs_freeze"),
-	fsThaw: row("virDomainFSThaw", 0, ACTIVE, "none", true, "fs_freeze"),
 	// The driver checks the state, together with its agent: where that is refused, libvirt's error is the driver's own.
+	fsThaw: row("virDomainFSThaw", 0, ALWAYS, "none", true, "fs_freeze"),
 	fsTrim: row("virDomainFSTrim", 0, ALWAYS, "none", true, "fs_trim"),
 	setUserPassword: row("virDomainSetUserPassword", 1, ACTIVE, "none", true, "set_password"),
 	setSshKeys: row("virDomainAuthorizedSSHKeysSet", 3, ALWAYS, "none", true, "write"),

@@ -2,6 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { CallContext, DomainOperations } from "@virtkit/core/domain-operations";
+import { NOT_RUNNING } from "@virtkit/core/operations";
 import type { GuestAgent } from "@virtkit/qmp/guest-agent";
 import type { QemuDomain } from "../domain/domain.ts";
 import { withAgent } from "./agent.ts";
@@ -48,6 +49,7 @@ function fsFreeze(domain: QemuDomain, mountpoints: readonly string[], signal: Ab
 
 function fsThaw(domain: QemuDomain, mountpoints: readonly string[], signal: AbortSignal): Promise<number> {
 	if (mountpoints.length > 0) throw new VirtError("ARGUMENT_UNSUPPORTED", "specifying mountpoints is not supported");
+	if (domain.run === undefined) throw new VirtError("OPERATION_INVALID", NOT_RUNNING, { domain: "DOMAIN" });
 	return withAgent(domain, async (agent) =>
 		agentCount(await agent.executeUntyped("guest-fsfreeze-thaw", undefined, { signal })),
 	);
