@@ -9,7 +9,7 @@ export interface RawQemu extends AsyncDisposable {
 	readonly child: ChildProcess;
 	/** What the serial port said so far. */
 	output(): string;
-	/** Waits until it said this. @throws Error with the output when QEMU ends or `deadlineMs` passes first. */
+	/** Waits until it said this; guests boot slowly where the machine is busy besides. @throws Error with the output when QEMU ends or `deadlineMs` passes first. */
 	until(text: string, deadlineMs?: number): Promise<void>;
 	send(text: string): void;
 	/** Waits for QEMU's end. */
@@ -30,7 +30,7 @@ export function rawQemu(args: readonly string[]): RawQemu {
 	return {
 		child,
 		output: () => text,
-		until: async (wanted, deadlineMs = 40_000) => {
+		until: async (wanted, deadlineMs = 120_000) => {
 			const deadline = performance.now() + deadlineMs;
 			while (!text.includes(wanted)) {
 				if (over || performance.now() > deadline) throw new Error(`never said '${wanted}' but:\n${text}`);
