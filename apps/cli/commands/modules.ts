@@ -135,11 +135,6 @@ export const MODULES: readonly CommandModule[] = [
 		load: async () => (await import("./host.ts")).hostCommands,
 	},
 	{
-		group: "host",
-		names: "cpu-compare cpu-baseline hypervisor-cpu-compare hypervisor-cpu-baseline",
-		load: async () => (await import("./cpu.ts")).cpuCommands,
-	},
-	{
 		group: "virtkit",
 		names: "vcpus",
 		load: async () => (await import("./vcpus.ts")).vcpuCommands,
