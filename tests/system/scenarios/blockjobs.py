@@ -11,15 +11,20 @@ SPEED_BYTES = libvirt.VIR_DOMAIN_BLOCK_PULL_BANDWIDTH_BYTES
 jobs = []
 
 
+# Megabyte at which each image has data of its own.
+WHERE = {"base": 0, "middle": 16, "top": 32}
+
+
 def path(name):
     return os.path.join(folder, name)
 
 
 def image(name, below=None):
     backing = ["-b", path(below), "-F", "qcow2"] if below else []
-    size = [] if below else ["8M"]
+    size = [] if below else ["64M"]
     subprocess.check_call(["qemu-img", "create", "-q", "-f", "qcow2", *backing, path(name), *size])
-    subprocess.check_call(["qemu-io", "-c", "write 0 1M", path(name)], stdout=subprocess.DEVNULL)
+    # What lies below must take a slow job long to fetch: none hides behind another's.
+    subprocess.check_call(["qemu-io", "-c", f"write {WHERE[name]}M 16M", path(name)], stdout=subprocess.DEVNULL)
     os.chmod(path(name), 0o666)
 
 
@@ -107,7 +112,7 @@ step("copy without a path", lambda: d.blockCopy("vda", copy_xml("", "qcow2").rep
 step("copy by the older call", lambda: d.blockRebase("vda", path("older"), 0, 8))
 step("second copy", lambda: d.blockCopy("vda", copy_xml("second", "raw"), flags=4), 1)
 step("pivot to it", lambda: d.blockJobAbort("vda", libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT), 1)
-step("growth", lambda: d.blockResize("vda", 16 << 10))
+step("growth", lambda: d.blockResize("vda", 128 << 10))
 step("its size", lambda: d.blockInfo("vda")[0])
 step("growth of no disk", lambda: d.blockResize("vdx", 1))
 step("threshold", lambda: d.setBlockThreshold("vda", 1 << 20))
