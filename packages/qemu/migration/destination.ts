@@ -1,5 +1,6 @@
 // The destination's side of a migration: prepare starts a QEMU that waits for the guest, finish lets it run or ends it.
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { toVirtError, VirtError } from "@virtkit/base/errors";
 import type { CallContext } from "@virtkit/core/domain-operations";
 import type { TypedParam } from "@virtkit/core/typed-params";
@@ -75,6 +76,9 @@ class Incoming {
 		await Promise.race([this.decision.promise, lost]);
 	}
 }
+
+/** Turns of the event loop in which the end of a connection is read, answered and told. */
+const TURNS_TO_HEAR = 5;
 
 const INCOMING = new WeakMap<QemuDomain, Incoming>();
 
@@ -212,6 +216,8 @@ async function settleOnceAnswered(driver: Driver, domain: QemuDomain, signal: Ab
 		signal.throwIfAborted();
 		run.moving = "answering";
 		await saveStatusNow(domain, run);
+		// That the caller hung up may lie behind its call in the socket: a few turns, and it has been read.
+		for (let turn = 0; turn < TURNS_TO_HEAR; turn++) await nextTurn();
 		signal.throwIfAborted();
 	} catch (error) {
 		driver.log.warn(`ending '${domain.name}', of whose arrival nobody could be told`, { error });
