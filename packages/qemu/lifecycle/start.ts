@@ -135,7 +135,7 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 }
 
 /** Waits for all of it, also where one fails: nothing may still be at work when the start is taken back. */
-async function allOf(work: readonly Promise<unknown>[]): Promise<void> {
+async function allOf(work: readonly Promise<void>[]): Promise<void> {
 	for (const result of await Promise.allSettled(work)) if (result.status === "rejected") throw result.reason;
 }
 
@@ -143,11 +143,11 @@ async function allOf(work: readonly Promise<unknown>[]): Promise<void> {
 async function letGo(domain: QemuDomain, run: Run, request: StartRequest): Promise<void> {
 	if (request.paused === undefined) {
 		run.runningReason = request.runningReason ?? "booted";
-		const state = { state: "running", reason: run.runningReason } as const;
-		// Written while QEMU lets the guest go, and before anybody hears of the start: a guest that is paused next must not
-		// be taken for one half started. Of one that never ran, QEMU tells.
-		await allOf([run.monitor.execute("cont"), saveStatusNow(domain, run, { phase: "up", ...state })]);
+		await run.monitor.execute("cont");
 		run.phase = "up";
+		// Before anybody hears of the start, and after whatever QEMU's own event of it has had written: a guest that is paused
+		// next must not be taken for one half started.
+		await saveStatusNow(domain, run);
 	} else {
 		run.phase = "up";
 		domain.setState({ state: "paused", reason: request.paused });

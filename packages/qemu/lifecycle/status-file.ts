@@ -51,11 +51,7 @@ async function removeStatusFile(run: Run): Promise<void> {
 }
 
 /** Writes the run's status as it is now, before it returns; or as it is about to be, where `state` says so. */
-export function saveStatusNow(
-	domain: QemuDomain,
-	run: Run,
-	state?: DomainState & { readonly phase?: "up" },
-): Promise<void> {
+export function saveStatusNow(domain: QemuDomain, run: Run, state?: DomainState): Promise<void> {
 	return enqueue(run, () => formatStatus({ ...statusOf(domain, run, true), ...(state ?? domain.state) }));
 }
 
