@@ -142,8 +142,6 @@ async function capabilitiesOf(driver: Driver, binary: string): Promise<EmulatorC
 	}
 }
 
-const isToRun = ({ state }: DomainStatus): boolean => state === "running";
-
 /** Asks QEMU how the guest is, and makes that the domain's state. */
 async function meet(driver: Driver, domain: QemuDomain, run: Run, status: DomainStatus): Promise<void> {
 	connectMonitor(driver, domain, run);
@@ -151,9 +149,7 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 	try {
 		machine = await askStatus(driver, domain, run);
 		// One that arrived, of which nobody was told, goes on where it came from: its source never heard that it may end it.
-		// That it runs is written while it is let go; a QEMU that has not begun to was not.
-		const isHalf = status.phase === "starting" ? machine !== "running" : isToRun(status) && machine === "prelaunch";
-		if (isHalf || status.moving === "arriving")
+		if ((status.phase === "starting" && machine !== "running") || status.moving === "arriving")
 			throw new VirtError("OPERATION_FAILED", `'${domain.name}' was not fully started`);
 		await refresh(run);
 		await refreshVcpus(run);
