@@ -73,6 +73,12 @@ export const deviceAffectOptions = {
 	...affectOptions,
 } as const;
 
+/** Throws where the options of where a device is changed contradict each other. */
+export function checkDeviceAffect(args: Affecting & { readonly persistent: boolean; readonly current: boolean }): void {
+	exclusive(args, "persistent", "current");
+	affected(args);
+}
+
 /** The number that attaching, detaching and updating take; `undefined` where nothing was said of where. */
 export async function deviceFlags(
 	args: Affecting & { readonly persistent: boolean; readonly current: boolean },

@@ -10,6 +10,7 @@ import {
 	affectFlags,
 	affectOptions,
 	type CliCommand,
+	checkDeviceAffect,
 	declare,
 	deviceAffectOptions,
 	deviceFlags,
@@ -174,9 +175,7 @@ const attachDisk = declare({
 	description: "Attaches a disk that the options describe.",
 	options: diskOptions,
 	async run(context, args) {
-		exclusive(args, "persistent", "current");
-		exclusive(args, "current", "live");
-		exclusive(args, "current", "config");
+		checkDeviceAffect(args);
 		for (const one of ["source-host-name", "source-host-transport", "source-host-socket"] as const)
 			requires(args, one, "source-protocol");
 		requires(args, "source-host-socket", "source-host-transport");
@@ -211,9 +210,7 @@ const detachDisk = declare({
 		"print-xml": flag("print the description instead of detaching"),
 	},
 	async run(context, args) {
-		exclusive(args, "persistent", "current");
-		exclusive(args, "current", "live");
-		exclusive(args, "current", "config");
+		checkDeviceAffect(args);
 		const domain = await context.domain(args.domain);
 		const inactive = (args.config || args.persistent) && !args.live;
 		const xml = writeXml(findDisk(await definitionOf(domain, { inactive }), args.target, false));

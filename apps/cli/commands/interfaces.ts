@@ -11,6 +11,7 @@ import {
 	affectFlags,
 	affectOptions,
 	type CliCommand,
+	checkDeviceAffect,
 	declare,
 	deviceAffectOptions,
 	deviceFlags,
@@ -94,9 +95,7 @@ const attachInterface = declare({
 	description: "Attaches a network interface that the options describe.",
 	options: interfaceOptions,
 	async run(context, args) {
-		exclusive(args, "persistent", "current");
-		exclusive(args, "current", "live");
-		exclusive(args, "current", "config");
+		checkDeviceAffect(args);
 		const xml = writeXml(interfaceElement(args));
 		if (args["print-xml"]) return context.terminal.out(xml);
 		const domain = await context.domain(args.domain);
@@ -135,9 +134,7 @@ const detachInterface = declare({
 		"print-xml": flag("print the description instead of detaching"),
 	},
 	async run(context, args) {
-		exclusive(args, "persistent", "current");
-		exclusive(args, "current", "live");
-		exclusive(args, "current", "config");
+		checkDeviceAffect(args);
 		const domain = await context.domain(args.domain);
 		const config = args.config || args.persistent;
 		const live = args.live || (args.persistent && (await domain.isActive()));
