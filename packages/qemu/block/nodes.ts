@@ -1,21 +1,19 @@
 // Block nodes of images that jobs bring into a running QEMU and take out of it.
 
 import type { DiskDef } from "@virtkit/model/domain/disk";
-import { imageParts } from "../devices/disk-build.ts";
+import { addImage, imageParts } from "../devices/disk-build.ts";
 import type { DiskImage } from "../devices/disk-image.ts";
 import type { LiveContext } from "../devices/entry.ts";
 import { takeOutBackends } from "../hotplug/monitor-plug.ts";
 import { PlugLine } from "../hotplug/plug-line.ts";
-import { lendFiles } from "../lifecycle/ownership.ts";
+import { lendDisks } from "../lifecycle/ownership.ts";
 import { readMasterKey } from "../lifecycle/work-folder.ts";
 
 /** What opens the image alone, whatever lies below it. */
 export function imageLine(image: DiskImage, context: LiveContext): PlugLine {
 	const { run } = context;
 	const line = new PlugLine(run.caps.binary, "image");
-	const { objects, nodes } = imageParts(image, { ...context, masterKey: readMasterKey(run) });
-	for (const object of objects) line.addJson("-object", object);
-	for (const node of nodes) line.addJson("-blockdev", node);
+	addImage(line, imageParts(image, { ...context, masterKey: readMasterKey(run) }));
 	return line;
 }
 
@@ -26,7 +24,6 @@ export async function closeImages(images: readonly DiskImage[], context: LiveCon
 
 /** Lets QEMU's user write to images that it only reads otherwise, for as long as they are the guest's. */
 export function lendForWriting(disk: DiskDef, images: readonly DiskImage[], { driver, run }: LiveContext): void {
-	const { def } = run.live;
 	const writable = images.map(({ type, source }) => ({
 		...disk,
 		type,
@@ -34,8 +31,5 @@ export function lendForWriting(disk: DiskDef, images: readonly DiskImage[], { dr
 		backingStore: undefined,
 		readonly: undefined,
 	}));
-	lendFiles(driver, run, {
-		...def,
-		devices: { ...def.devices, disks: [...def.devices.disks, ...(writable as DiskDef[])] },
-	});
+	lendDisks(driver, run, writable as DiskDef[]);
 }

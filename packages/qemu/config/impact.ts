@@ -62,6 +62,11 @@ export async function changeConfig(
 ): Promise<void> {
 	const def = domain.config.copy();
 	change(def);
+	await storeDefinition(driver, domain, def);
+}
+
+/** Makes `def` what is stored of the domain. What cannot be stored changes nothing. */
+export async function storeDefinition(driver: Driver, domain: QemuDomain, def: DomainDef): Promise<void> {
 	const definition = new Definition(def);
 	await driver.store.save(definition);
 	domain.setConfig(definition);

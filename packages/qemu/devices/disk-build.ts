@@ -2,7 +2,7 @@
 
 import type { DiskDef } from "@virtkit/model/domain/disk";
 import type { DomainDef } from "@virtkit/model/domain/domain";
-import { escapeCommas, type JsonObject } from "../command-line/command-line.ts";
+import { type CommandLine, escapeCommas, type JsonObject } from "../command-line/command-line.ts";
 import { bootIndexOf } from "../defaults/boot-index.ts";
 import { isMachine } from "../machine.ts";
 import { formatProps, sliceProps } from "./block-format.ts";
@@ -66,6 +66,12 @@ export function diskParts(disk: DiskDef, context: SecretContext): ImageParts[] {
 		.toReversed();
 }
 
+/** Appends the parts of one image. */
+export function addImage(command: CommandLine, { objects, nodes }: ImageParts): void {
+	for (const object of objects) command.addJson("-object", object);
+	for (const node of nodes) command.addJson("-blockdev", node);
+}
+
 export function buildDisk(disk: DiskDef, context: BuildContext): void {
 	// Guests that share a backing image plug the disk in once they run.
 	if (disk.transient?.shareBacking) return;
@@ -77,10 +83,7 @@ export function buildDisk(disk: DiskDef, context: BuildContext): void {
 	}
 	if (disk.type === "vhostuser") command.add("-chardev", formatVhostUserChardev(disk));
 	else if (!isEmptyDisk(disk)) {
-		for (const { objects, nodes } of diskParts(disk, context)) {
-			for (const object of objects) command.addJson("-object", object);
-			for (const node of nodes) command.addJson("-blockdev", node);
-		}
+		for (const parts of diskParts(disk, context)) addImage(command, parts);
 		if (disk.driver.copy_on_read) command.addJson("-blockdev", copyOnReadProps(disk));
 	}
 	addDevice(disk, diskDeviceProps(disk, context), context);

@@ -6,9 +6,9 @@ import type { DiskDef } from "@virtkit/model/domain/disk";
 import { plugIn, takeOutBackends } from "../hotplug/monitor-plug.ts";
 import { PlugLine } from "../hotplug/plug-line.ts";
 import { settleChain } from "../lifecycle/backing-chain.ts";
-import { lendFiles } from "../lifecycle/ownership.ts";
+import { lendDisks } from "../lifecycle/ownership.ts";
 import { readMasterKey } from "../lifecycle/work-folder.ts";
-import { diskParts } from "./disk-build.ts";
+import { addImage, diskParts } from "./disk-build.ts";
 import { formatNode, isEmptyDisk, numberPluggedImages, topImage } from "./disk-image.ts";
 import { diskQomPath, throttleArguments } from "./disk-throttle.ts";
 import type { UpdateContext } from "./entry.ts";
@@ -22,10 +22,7 @@ function imageLine(disk: DiskDef, context: UpdateContext): PlugLine {
 	const { run } = context;
 	const line = new PlugLine(run.caps.binary, disk.alias ?? "drive");
 	if (isEmptyDisk(disk)) return line;
-	for (const { objects, nodes } of diskParts(disk, { ...context, masterKey: readMasterKey(run) })) {
-		for (const object of objects) line.addJson("-object", object);
-		for (const node of nodes) line.addJson("-blockdev", node);
-	}
+	for (const parts of diskParts(disk, { ...context, masterKey: readMasterKey(run) })) addImage(line, parts);
 	return line;
 }
 
@@ -42,10 +39,7 @@ export async function changeMedium(disk: DiskDef, changed: DiskDef, context: Upd
 		settleChain(changed);
 		numberPluggedImages(run, changed);
 	}
-	lendFiles(driver, run, {
-		...run.live.def,
-		devices: { ...run.live.def.devices, disks: [...run.live.def.devices.disks, changed] },
-	});
+	lendDisks(driver, run, [changed]);
 	await plugIn(run, imageLine(changed, context), undo);
 	const id = diskQomPath(disk);
 	if (disk.target.tray !== "open" && (await hasTray(id, context))) await openTray(disk, id, context);

@@ -3,7 +3,7 @@
 import { closeSync } from "node:fs";
 import { UndoStack } from "@virtkit/base/undo-stack";
 import type { DomainDef } from "@virtkit/model/domain/domain";
-import { impactOf } from "../config/impact.ts";
+import { impactOf, storeDefinition } from "../config/impact.ts";
 import { completeDomain, contextOf } from "../defaults/complete.ts";
 import type { LiveContext, PlugContext } from "../devices/entry.ts";
 import type { QemuDomain } from "../domain/domain.ts";
@@ -15,7 +15,6 @@ import { type KnownPluggable, type Pluggable, withDevice } from "./kinds.ts";
 import { plugIn } from "./monitor-plug.ts";
 import { readDevice, refuseUsedAlias, settlePlugs } from "./prepare-device.ts";
 import { adoptDevices, liveContext } from "./removal.ts";
-import { storeDefinition } from "./store.ts";
 import { changeDevice } from "./update.ts";
 
 /** Attaches the device that `xml` spells. Leaves everything as it was where it fails. */

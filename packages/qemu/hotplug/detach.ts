@@ -7,7 +7,7 @@ import { memberOf } from "@virtkit/model/domain/device-document";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import { findController } from "../addresses/controllers.ts";
 import { formatPciPlace } from "../addresses/pci-set.ts";
-import { impactOf } from "../config/impact.ts";
+import { impactOf, storeDefinition } from "../config/impact.ts";
 import { completeDomain, contextOf } from "../defaults/complete.ts";
 import type { LiveContext } from "../devices/entry.ts";
 import { COMPLETED } from "../devices/registry.ts";
@@ -18,7 +18,6 @@ import { type KnownPluggable, kindName, knownPluggable, type Pluggable, withoutD
 import { UNPLUG_WAIT_MS, unplugDevice } from "./monitor-plug.ts";
 import { readDevice } from "./prepare-device.ts";
 import { finishRemoval, liveContext } from "./removal.ts";
-import { storeDefinition } from "./store.ts";
 
 /** Finds the device that is to go, in one definition. */
 type Pick = (context: ReturnType<typeof contextOf>, live: boolean) => KnownPluggable;

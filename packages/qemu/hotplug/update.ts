@@ -4,7 +4,7 @@ import { VirtError } from "@virtkit/base/errors";
 import { UndoStack } from "@virtkit/base/undo-stack";
 import type { DeviceInfo } from "@virtkit/model/domain/device-common";
 import type { DomainDef } from "@virtkit/model/domain/domain";
-import { impactOf } from "../config/impact.ts";
+import { impactOf, storeDefinition } from "../config/impact.ts";
 import { completeDomain, contextOf } from "../defaults/complete.ts";
 import type { LiveContext } from "../devices/entry.ts";
 import type { QemuDomain } from "../domain/domain.ts";
@@ -14,7 +14,6 @@ import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { type KnownPluggable, kindName, withReplaced } from "./kinds.ts";
 import { readDevice } from "./prepare-device.ts";
 import { adoptDevices, liveContext } from "./removal.ts";
-import { storeDefinition } from "./store.ts";
 
 /** VIR_DOMAIN_DEVICE_MODIFY_FORCE. */
 const FORCE = 4;

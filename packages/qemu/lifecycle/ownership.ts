@@ -80,6 +80,12 @@ export function lendFiles(driver: Driver, run: Run, def: DomainDef): void {
 	if (dropped.length > 0) note(run, wanted);
 }
 
+/** Gives, beside the guest's files, those of disks or images that it is about to get. */
+export function lendDisks(driver: Driver, run: Run, disks: readonly DomainDef["devices"]["disks"][number][]): void {
+	const { def } = run.live;
+	lendFiles(driver, run, { ...def, devices: { ...def.devices, disks: [...def.devices.disks, ...disks] } });
+}
+
 function note(run: Run, files: ReadonlyMap<string, Owner>): void {
 	const all = [...files].map(([path, { uid, gid }]) => ({ path, uid, gid }));
 	writeFileAtomicallySync(noteOf(run), JSON.stringify(all));
