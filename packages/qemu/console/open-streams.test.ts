@@ -73,10 +73,10 @@ test("a terminal is read and written, by one client unless another takes it, and
 	const second = await open(true);
 	assert.ok(isVirtError("RPC", "stream had unexpected termination")((await lost)[0]));
 	const heardNow = collect(second);
-	await until(() => {
-		second.write('{"execute":"query-name"}\n');
-		return heardNow().includes("QMP") && heardNow().includes("CommandNotFound");
-	}, "QEMU's greeting and answer to the second client, which is a new one to it");
+	second.write('{"execute":"query-name"}\n');
+	// Whether QEMU noticed that one client followed another is a matter of its timer: if so, it greets anew and refuses
+	// a command before the handshake.
+	await until(() => /"(return|error)"/.test(heardNow()), "QEMU's answer to the second client");
 	const ended = once(second, "end");
 	qemu.kill();
 	await ended;
