@@ -194,6 +194,13 @@ export interface DomainOperations<D extends DomainHandle> {
 		flags: number,
 		context: CallContext,
 	): Async<void>;
+	setInterfaceParameters(
+		domain: D,
+		device: string,
+		params: readonly TypedParam[],
+		flags: number,
+		context: CallContext,
+	): Async<void>;
 	setBlockIoTune(
 		domain: D,
 		path: string,
@@ -342,6 +349,8 @@ export interface DomainOperations<D extends DomainHandle> {
 	blockStats(domain: D, path: string, flags: number, context: CallContext): Async<BlockStats>;
 	blockStatsParameters(domain: D, path: string, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	blockIoTune(domain: D, path: string, flags: number, context: CallContext): Async<readonly TypedParam[]>;
+	/** `device` by the host's name or MAC address. */
+	interfaceParameters(domain: D, device: string, flags: number, context: CallContext): readonly TypedParam[];
 	interfaceStats(domain: D, device: string, flags: number, context: CallContext): Async<InterfaceStats>;
 	cpuStats(
 		domain: D,

@@ -119,6 +119,7 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	addIothread: row("virDomainAddIOThread", AFFECT, ALWAYS, "modify", true, "write"),
 	deleteIothread: row("virDomainDelIOThread", AFFECT, ALWAYS, "modify", true, "write"),
 	setIothreadParameters: row("virDomainSetIOThreadParams", AFFECT, ALWAYS, "modify", true, "write"),
+	setInterfaceParameters: row("virDomainSetInterfaceParameters", AFFECT, ALWAYS, "modify", true, "write"),
 	setBlockIoTune: row("virDomainSetBlockIoTune", AFFECT, ALWAYS, "modify", true, "write"),
 
 	attachDevice: row("virDomainAttachDeviceFlags", AFFECT, ALWAYS, "modify", true, "write"),
@@ -195,6 +196,7 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	blockStats: query("virDomainBlockStats"),
 	blockStatsParameters: query("virDomainBlockStatsFlags", 4),
 	blockIoTune: query("virDomainGetBlockIoTune", AFFECT_PARAMS, ALWAYS),
+	interfaceParameters: fact("virDomainGetInterfaceParameters", AFFECT_PARAMS),
 	interfaceStats: row("virDomainInterfaceStats", 0, ACTIVE, "none", false, "read"),
 	cpuStats: row("virDomainGetCPUStats", 4, ACTIVE, "none", false, "read"),
 	diskErrors: query("virDomainGetDiskErrors", 4),

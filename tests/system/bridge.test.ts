@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { listLinks } from "@virtkit/host/net/link";
 import { startDaemon } from "@virtkit/testing/daemon";
@@ -46,4 +47,63 @@ test("a guest on a bridge that is not there does not start, says so as libvirtd 
 	const xml = demoDomainXml(guest, { name: "lost", type: "qemu", network: false, devices });
 	await assert.rejects(daemon.virshWith(xml, "create"), /Cannot get interface MTU on 'vk-no-bridge': No such device/);
 	assert.equal((await daemon.virsh("list", "--all", "--name")).trim(), "");
+});
+
+test("what a guest's interface may carry is limited from its start on, changed by virsh, and known to the next daemon", async () => {
+	const bridge = `vkbl${process.pid}`;
+	const tap = `vkl${process.pid}`;
+	execFileSync("ip", ["link", "add", bridge, "type", "bridge"]);
+	try {
+		await using daemon = await startDaemon();
+		const devices = `
+<interface type='bridge'><mac address='52:54:00:01:02:04'/><source bridge='${bridge}'/><target dev='${tap}'/><model type='virtio'/>
+<bandwidth><inbound average='100' peak='200' burst='64'/></bandwidth><port isolated='yes'/></interface>`;
+		const guest = prepareDemoGuest(daemon.file("guest"));
+		const xml = demoDomainXml(guest, { name: "limited", type: "qemu", network: false, devices });
+		await daemon.virshWith(xml, "create", "--paused");
+		const limit = () => execFileSync("tc", ["class", "show", "dev", tap], { encoding: "utf8" });
+		assert.match(limit(), /rate 800Kbit ceil 1600Kbit/, daemon.logs());
+		assert.equal(readFileSync(`/sys/class/net/${tap}/brport/isolated`, "utf8").trim(), "1");
+		assert.match(await daemon.virsh("domiftune", "limited", tap), /inbound.average *: 100\n.*inbound.peak *: 200/);
+		await daemon.virsh("domiftune", "limited", tap, "--inbound", "50", "--live");
+		assert.match(limit(), /rate 400Kbit ceil 400Kbit/);
+		await daemon.stop("SIGKILL");
+		await daemon.start();
+		assert.match(await daemon.virsh("domiftune", "limited", "52:54:00:01:02:04"), /inbound.average *: 50\n/);
+		await daemon.virsh("domiftune", "limited", tap, "--inbound", "0", "--live");
+		assert.equal(limit(), "");
+		await daemon.virsh("domif-setlink", "limited", tap, "down");
+		assert.match(await daemon.virsh("domif-getlink", "limited", tap), /down/);
+		await daemon.virsh("destroy", "limited");
+	} finally {
+		execFileSync("ip", ["link", "delete", bridge]);
+	}
+});
+
+test("a script connects a guest's interface and another disconnects it, at start and end and when it is plugged", async () => {
+	await using daemon = await startDaemon();
+	const said = daemon.file("said");
+	const script = (name: string): string => {
+		const path = daemon.file(name);
+		writeFileSync(path, `#!/bin/sh\necho ${name} $1 >> ${said}\n`);
+		chmodSync(path, 0o755);
+		return path;
+	};
+	const [up, down] = [script("up"), script("down")];
+	const card = (tap: string) =>
+		`<interface type='ethernet'><mac address='52:54:00:01:02:05'/><script path='${up}'/><downscript path='${down}'/><target dev='${tap}'/><model type='virtio'/></interface>`;
+	const [first, second] = [`vks${process.pid}`, `vku${process.pid}`];
+	const guest = prepareDemoGuest(daemon.file("guest"));
+	const ports = Array.from(
+		{ length: 9 },
+		(_, index) => `<controller type='pci' index='${index}' model='${index ? "pcie-root-port" : "pcie-root"}'/>`,
+	).join("");
+	const xml = demoDomainXml(guest, { name: "scripted", type: "qemu", network: false, devices: ports + card(first) });
+	await daemon.virshWith(xml, "create", "--paused");
+	const plugged = daemon.file("card.xml");
+	writeFileSync(plugged, card(second).replace("02:05", "02:06"));
+	await daemon.virsh("attach-device", "scripted", plugged, "--live");
+	await daemon.virsh("destroy", "scripted");
+	const lines = readFileSync(said, "utf8").trim().split("\n").sort();
+	assert.deepEqual(lines, [`down ${first}`, `down ${second}`, `up ${first}`, `up ${second}`]);
 });

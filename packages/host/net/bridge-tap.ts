@@ -2,16 +2,14 @@
 
 import { closeSync } from "node:fs";
 import { changeLink, readMtu } from "./link.ts";
-import { openTap, type Tap } from "./tap.ts";
+import { openTap, type Tap, type TapOptions } from "./tap.ts";
 
-export interface BridgeTapOptions {
+export interface BridgeTapOptions extends Pick<TapOptions, "queues" | "vnetHeader" | "device"> {
 	readonly bridge: string;
 	/** The guest's own address. */
 	readonly guestMac: string;
 	/** "vnet%d" unless told. */
 	readonly name?: string;
-	readonly queues?: number;
-	readonly vnetHeader?: boolean;
 	/** The bridge's unless told. */
 	readonly mtu?: number;
 }
@@ -31,11 +29,7 @@ export function hostMac(guestMac: string): string {
  */
 export async function openBridgeTap(options: BridgeTapOptions): Promise<Tap> {
 	const mtu = options.mtu ?? readMtu(options.bridge);
-	const tap = openTap({
-		name: options.name ?? "vnet%d",
-		...(options.queues === undefined ? {} : { queues: options.queues }),
-		...(options.vnetHeader === undefined ? {} : { vnetHeader: options.vnetHeader }),
-	});
+	const tap = openTap({ ...options, name: options.name ?? "vnet%d" });
 	try {
 		await changeLink(tap.name, { mac: hostMac(options.guestMac), mtu, master: options.bridge, up: true });
 		return tap;

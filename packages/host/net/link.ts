@@ -98,6 +98,17 @@ export async function changeLink(name: string, change: LinkChange): Promise<void
 	if (words.length > 0) await ip(`cannot change network interface '${name}'`, ["link", "set", "dev", name, ...words]);
 }
 
+/** Whether a bridge keeps the port's frames from its other isolated ports. */
+export async function isolatePort(name: string, isolated: boolean): Promise<void> {
+	const doing = `cannot ${isolated ? "isolate" : "open"} bridge port '${name}'`;
+	await ip(doing, ["link", "set", "dev", name, "type", "bridge_slave", "isolated", isolated ? "on" : "off"]);
+}
+
+/** Whether there is an interface of that name. */
+export function linkExists(name: string): boolean {
+	return name !== "" && !name.includes("/") && readSysfs(name, "ifindex") !== undefined;
+}
+
 /** Removes a software interface. */
 export async function deleteLink(name: string): Promise<void> {
 	await ip(`cannot remove network interface '${name}'`, ["link", "delete", "dev", name]);

@@ -3,6 +3,7 @@
 import type { Driver } from "../driver-context.ts";
 import { guestVcpuOperations } from "./agent-vcpus.ts";
 import { blkiotuneOperations } from "./blkiotune-operations.ts";
+import { interfaceOperations } from "./interface-operations.ts";
 import { ioTuneOperations } from "./io-tune-operations.ts";
 import { iothreadOperations } from "./iothread-operations.ts";
 import { lifecycleActionOperations } from "./lifecycle-action.ts";
@@ -28,4 +29,5 @@ export const configOperations = (driver: Driver) => ({
 	...numaOperations(driver),
 	...iothreadOperations(driver),
 	...ioTuneOperations(driver),
+	...interfaceOperations(driver),
 });

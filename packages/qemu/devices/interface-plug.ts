@@ -2,8 +2,9 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { InterfaceDef } from "@virtkit/model/domain/interface";
-import { openInterface } from "../lifecycle/host-interfaces.ts";
-import type { DefineContext, Hotplug, PlugContext, UpdateContext } from "./entry.ts";
+import { closeInterface, openInterface } from "../lifecycle/host-interfaces.ts";
+import type { DefineContext, Hotplug, PlugContext } from "./entry.ts";
+import { updateInterface } from "./interface-update.ts";
 import { isDescribedBy } from "./plug-find.ts";
 
 /** Interfaces whose documents name no hardware address: the one they get is nothing to find others by. */
@@ -18,9 +19,11 @@ function checkAttach(net: InterfaceDef, { def }: DefineContext, live: boolean): 
 		throw new VirtError("OPERATION_UNSUPPORTED", "devices of the host cannot be plugged in as interfaces");
 }
 
-async function prepare(net: InterfaceDef, { def, descriptors }: PlugContext): Promise<void> {
+async function prepare(net: InterfaceDef, { def, descriptors, undo }: PlugContext): Promise<void> {
 	const fds = await openInterface(def, net);
-	if (fds.length > 0) descriptors.set(net, fds);
+	if (fds.length === 0) return;
+	descriptors.set(net, fds);
+	undo.defer("the host's side of the interface", () => closeInterface(net));
 }
 
 /** A link that is to be down is taken down once the device is there, as at the guest's start. */
@@ -52,40 +55,6 @@ function find(wanted: InterfaceDef, { def }: DefineContext): InterfaceDef {
 	);
 }
 
-/** What a document may leave out when it changes another part of the interface. */
-const KEPT = ["address", "alias", "mac", "target", "model", "boot", "driver", "rom", "mtu"] as const;
-
-/** Changes the state of the link; everything else of an interface is as it was when it was plugged in. */
-async function update(net: InterfaceDef, wanted: InterfaceDef, { run, undo }: UpdateContext): Promise<InterfaceDef> {
-	const kept = Object.fromEntries(KEPT.filter((name) => wanted[name] === undefined).map((name) => [name, net[name]]));
-	const changed: InterfaceDef = { ...wanted, ...kept };
-	refuseOtherChanges(net, changed);
-	const isUp = (which: InterfaceDef): boolean => which.link?.state !== "down";
-	const name = net.alias ?? "";
-	if (isUp(net) !== isUp(changed)) {
-		await run.monitor.execute("set_link", { name, up: isUp(changed) });
-		undo.defer("the link", async () => void (await run.monitor.execute("set_link", { name, up: isUp(net) })));
-	}
-	return { ...net, ...(changed.link ? { link: changed.link } : { link: undefined }) } as InterfaceDef;
-}
-
-/** libvirt's words for parts of an interface. */
-const WORDS: Readonly<Record<string, string>> = {
-	driver: "virtio network device driver attributes",
-	script: "script attribute",
-	rom: "network device rom settings",
-	boot: "network device boot index setting",
-	address: "network device guest PCI address",
-	mtu: "MTU",
-};
-
-function refuseOtherChanges(net: InterfaceDef, changed: InterfaceDef): void {
-	for (const [name, value] of Object.entries(changed)) {
-		if (name === "link" || isDescribedBy(value, net[name as keyof InterfaceDef])) continue;
-		throw new VirtError("OPERATION_UNSUPPORTED", `cannot modify ${WORDS[name] ?? `network device ${name}`}`);
-	}
-}
-
 export const interfaceHotplug: Hotplug<InterfaceDef> = {
 	storedUpdate: true,
 	read: (net) => {
@@ -95,5 +64,6 @@ export const interfaceHotplug: Hotplug<InterfaceDef> = {
 	prepare,
 	plugged,
 	find,
-	update,
+	release: closeInterface,
+	update: updateInterface,
 };

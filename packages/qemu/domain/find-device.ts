@@ -2,6 +2,7 @@
 
 import { type DiskDef, isEmptySource } from "@virtkit/model/domain/disk";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import type { InterfaceDef } from "@virtkit/model/domain/interface";
 import { formatNode, imageChain, storageNode } from "../devices/disk-image.ts";
 
 /** The id in a device's QOM path: /machine/peripheral/ID, and whatever lies below. */
@@ -37,4 +38,18 @@ export function diskByName(def: DomainDef, name: string): DiskDef | undefined {
 	if (!name.startsWith("/")) return disks.find(({ target }) => target.dev === name);
 	const found = disks.filter((disk) => sourcePathOf(disk) === name);
 	return found.length === 1 ? found[0] : undefined;
+}
+
+/** The interface of that MAC address, or of that name on the host (virDomainNetFind). */
+export function interfaceByName(def: DomainDef, name: string): InterfaceDef | undefined {
+	const mac = normalMac(name);
+	return def.devices.interfaces.find((net) =>
+		mac === undefined ? net.target?.dev === name : normalMac(net.mac.address ?? "") === mac,
+	);
+}
+
+function normalMac(text: string): string | undefined {
+	const octets = text.split(":");
+	if (octets.length !== 6 || !octets.every((octet) => /^[0-9a-fA-F]{1,2}$/.test(octet))) return undefined;
+	return octets.map((octet) => octet.padStart(2, "0").toLowerCase()).join(":");
 }

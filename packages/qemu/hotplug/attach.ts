@@ -11,6 +11,7 @@ import type { Driver } from "../driver-context.ts";
 import { lendFiles } from "../lifecycle/ownership.ts";
 import { saveStatus, saveStatusNow } from "../lifecycle/status-file.ts";
 import { plugLine } from "./build.ts";
+import { checkCompatible } from "./compatible.ts";
 import { type KnownPluggable, type Pluggable, withDevice } from "./kinds.ts";
 import { plugIn } from "./monitor-plug.ts";
 import { readDevice, refuseUsedAlias, settlePlugs } from "./prepare-device.ts";
@@ -36,6 +37,7 @@ function attachToStored(driver: Driver, domain: QemuDomain, xml: string): { def:
 	const context = contextOf(domain.config.copy(), driver.host, true);
 	const found = readDevice(xml, context, { action: "attach", live: false, liveDocument: false });
 	refuseUsedAlias(found, context.def);
+	checkCompatible(found, context, false);
 	found.hotplug.checkAttach?.(found.device, context, false);
 	const def = withDevice(context.def, found);
 	found.hotplug.account?.(found.device, def, 1);
@@ -45,6 +47,7 @@ function attachToStored(driver: Driver, domain: QemuDomain, xml: string): { def:
 
 async function attachToGuest(found: KnownPluggable, context: LiveContext): Promise<void> {
 	const { device, hotplug } = found;
+	checkCompatible(found, context, true);
 	const replaced = hotplug.replaces?.(device, context);
 	if (replaced) return changeDevice({ ...found, device: replaced }, device, context, false);
 	hotplug.checkAttach?.(device, context, true);

@@ -2,7 +2,6 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import { UndoStack } from "@virtkit/base/undo-stack";
-import type { DeviceInfo } from "@virtkit/model/domain/device-common";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import { impactOf, storeDefinition } from "../config/impact.ts";
 import { completeDomain, contextOf } from "../defaults/complete.ts";
@@ -11,6 +10,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
 import { lendFiles } from "../lifecycle/ownership.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
+import { checkCompatible } from "./compatible.ts";
 import { type KnownPluggable, kindName, withReplaced } from "./kinds.ts";
 import { readDevice } from "./prepare-device.ts";
 import { adoptDevices, liveContext } from "./removal.ts";
@@ -47,16 +47,10 @@ function updateStored(driver: Driver, domain: QemuDomain, xml: string, liveDocum
 			`persistent update of device '${kindName(entry.kind)}' is not supported`,
 		);
 	const device = (hotplug.findToUpdate ?? hotplug.find)(changed, context, false);
-	refuseOtherIdentity(device, changed);
+	checkCompatible(wanted, context, false, device);
 	const def = withReplaced(context.def, { ...wanted, device }, changed);
 	completeDomain(def, driver.host, { fresh: false });
 	return def;
-}
-
-/** What a device is known by stays. */
-function refuseOtherIdentity(device: DeviceInfo, wanted: DeviceInfo): void {
-	if (wanted.alias !== undefined && wanted.alias !== device.alias)
-		throw new VirtError("OPERATION_DENIED", "changing device alias is not allowed");
 }
 
 /** Changes the running guest's device into `wanted`; when this settles, it is noted. */
@@ -68,7 +62,7 @@ export async function changeDevice(
 ): Promise<void> {
 	const { driver, domain, run } = context;
 	const { device, hotplug } = found;
-	refuseOtherIdentity(device, wanted);
+	checkCompatible({ ...found, device: wanted }, context, true, device);
 	if (hotplug.update === undefined)
 		throw new VirtError("CONFIG_UNSUPPORTED", `live update of device '${kindName(found.entry.kind)}' is not supported`);
 	await using undo = new UndoStack();

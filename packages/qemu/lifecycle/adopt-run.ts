@@ -26,6 +26,7 @@ import { destroyRun } from "./autodestroy.ts";
 import { endRun, ownProcess, type ShutoffReason } from "./end.ts";
 import { shutDownOrReboot } from "./fake-reboot.ts";
 import { logFileOf } from "./guest-log.ts";
+import { ownInterfaces } from "./host-descriptors.ts";
 import { groupName } from "./launch.ts";
 import { settleLiveCpu } from "./live-cpu.ts";
 import { adoptMemoryFolders, memoryFolder } from "./memory-folders.ts";
@@ -114,6 +115,7 @@ function takeResources(driver: Driver, domain: QemuDomain, run: Run, helpers: re
 	adoptWorkFolders(run);
 	adoptMemoryFolders(driver, run);
 	adoptFiles(driver, run);
+	ownInterfaces(run);
 	run.resources.defer("the monitor's socket", () => {
 		try {
 			unlinkSync(run.paths.monitor);

@@ -8,7 +8,8 @@ import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { HostdevDef } from "@virtkit/model/domain/hostdev";
 import type { VsockDef } from "@virtkit/model/domain/vsock";
 import { VHOST_SCSI } from "../devices/hostdev-build.ts";
-import { openInterface } from "./host-interfaces.ts";
+import type { Run } from "../domain/run.ts";
+import { closeInterface, openInterface } from "./host-interfaces.ts";
 
 /** Descriptors by device, for QEMU to inherit; disposing closes this process's copies. */
 export interface OpenDescriptors extends Disposable {
@@ -55,8 +56,21 @@ export async function openDescriptors(def: DomainDef): Promise<OpenDescriptors> 
 		for (const hostdev of hostdevs) keep(hostdev, openHostdev(hostdev));
 		if (vsock) keep(vsock, openVsock(vsock));
 	} catch (error) {
+		const opened = interfaces.filter((net) => descriptors.has(net));
 		close();
+		await closeInterfaces(opened);
 		throw error;
 	}
 	return { descriptors, [Symbol.dispose]: close };
+}
+
+/** Takes back what the host's interfaces were given, all of them; throws what went wrong first. */
+export async function closeInterfaces(interfaces: DomainDef["devices"]["interfaces"]): Promise<void> {
+	const results = await Promise.allSettled(interfaces.map(closeInterface));
+	for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+/** Has what the host's interfaces were given taken back with the run. */
+export function ownInterfaces(run: Run): void {
+	run.resources.defer("the host's network interfaces", () => closeInterfaces(run.live.def.devices.interfaces));
 }

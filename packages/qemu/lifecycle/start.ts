@@ -23,7 +23,7 @@ import { autodestroyWith } from "./autodestroy.ts";
 import { settleImages } from "./backing-chain.ts";
 import { endRun } from "./end.ts";
 import { guestOutputError, logFileOf } from "./guest-log.ts";
-import { openDescriptors } from "./host-descriptors.ts";
+import { openDescriptors, ownInterfaces } from "./host-descriptors.ts";
 import { enterGroup, launch } from "./launch.ts";
 import { settleLiveCpu } from "./live-cpu.ts";
 import { memoryFolder } from "./memory-folders.ts";
@@ -119,6 +119,7 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	giveFiles(driver, run);
 	await startHelpers(driver, domain, run, request.incoming !== undefined);
 	using opened = await openDescriptors(run.live.def);
+	ownInterfaces(run);
 	const { descriptors } = opened;
 	await launch(driver, run, { context, masterKey, descriptors, extend: request.incoming?.extend });
 	connectMonitor(driver, domain, run);

@@ -124,6 +124,10 @@ function hostShares(hypervisor: Hypervisor): Handlers {
 			on(context, dom, "blkioParameters", flags, (params) => countedParameters(params, nparams)),
 		DOMAIN_SET_BLKIO_PARAMETERS: (context, { dom, params, flags }) =>
 			on(context, dom, "setBlkioParameters", flags, nothing, params),
+		DOMAIN_GET_INTERFACE_PARAMETERS: (context, { dom, device, nparams, flags }) =>
+			on(context, dom, "interfaceParameters", flags, (params) => countedParameters(params, nparams), device),
+		DOMAIN_SET_INTERFACE_PARAMETERS: (context, { dom, device, params, flags }) =>
+			on(context, dom, "setInterfaceParameters", flags, nothing, device, params),
 	};
 }
 
