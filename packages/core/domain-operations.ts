@@ -288,6 +288,22 @@ export interface DomainOperations<D extends DomainHandle> {
 	/** `device` is a disk's target, or `vda[3]` for an image of it; bytes. */
 	setBlockThreshold(domain: D, device: string, threshold: bigint, flags: number, context: CallContext): Async<void>;
 
+	// Snapshots, each by its name
+	/** Takes, or with its flag makes known, the snapshot that `xml` describes; comes to its name. */
+	createSnapshot(domain: D, xml: string, flags: number, context: CallContext): Promise<string>;
+	/** The name again, where there is a snapshot of that name. */
+	findSnapshot(domain: D, name: string, flags: number, context: CallContext): string;
+	/** Names of the domain's snapshots; of those below `from` where that is given. */
+	snapshots(domain: D, from: string | undefined, flags: number, context: CallContext): readonly string[];
+	snapshotXml(domain: D, name: string, flags: number, context: CallContext): string;
+	/** The snapshot that the domain is at; undefined where it is at none. */
+	currentSnapshot(domain: D, flags: number, context: CallContext): string | undefined;
+	snapshotParent(domain: D, name: string, flags: number, context: CallContext): string;
+	snapshotIsCurrent(domain: D, name: string, flags: number, context: CallContext): boolean;
+	snapshotHasMetadata(domain: D, name: string, flags: number, context: CallContext): boolean;
+	revertToSnapshot(domain: D, name: string, flags: number, context: CallContext): Promise<void>;
+	deleteSnapshot(domain: D, name: string, flags: number, context: CallContext): Promise<void>;
+
 	// Consoles and channels
 	openConsole(domain: D, device: string | undefined, flags: number, context: CallContext): Promise<Duplex>;
 	openChannel(domain: D, name: string | undefined, flags: number, context: CallContext): Promise<Duplex>;

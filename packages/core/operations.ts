@@ -155,6 +155,19 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	monitorCommand: row("virDomainQemuMonitorCommand", 1, ACTIVE, "query", true, "write"),
 	agentCommand: row("virDomainQemuAgentCommand", 0, ACTIVE, "none", true, "write"),
 
+	createSnapshot: row("virDomainSnapshotCreateXML", 0x3ff, ALWAYS, { async: "snapshot" }, true, "snapshot"),
+	findSnapshot: fact("virDomainSnapshotLookupByName"),
+	snapshots: fact("virDomainListAllSnapshots", 0x7ff),
+	snapshotXml: fact("virDomainSnapshotGetXMLDesc", 1),
+	currentSnapshot: fact("virDomainSnapshotCurrent"),
+	snapshotParent: fact("virDomainSnapshotGetParent"),
+	snapshotIsCurrent: fact("virDomainSnapshotIsCurrent"),
+	snapshotHasMetadata: fact("virDomainSnapshotHasMetadata"),
+	// VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING 1, _PAUSED 2, _FORCE 4, _RESET_NVRAM 8.
+	revertToSnapshot: row("virDomainRevertToSnapshot", 0xf, ALWAYS, { async: "start" }, true, "snapshot"),
+	// VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN 1, _METADATA_ONLY 2, _CHILDREN_ONLY 4.
+	deleteSnapshot: row("virDomainSnapshotDelete", 7, ALWAYS, { async: "snapshot" }, true, "snapshot"),
+
 	setAgentTimeout: row("virDomainAgentSetResponseTimeout", 0, ALWAYS, "none", true, "write"),
 	fsFreeze: row("virDomainFSFreeze", 0, ACTIVE, "none", true, "fs_freeze"),
 	// The driver checks the state, together with its agent: where that is refused, libvirt's error is the driver's own.

@@ -32,6 +32,7 @@ import { driverPaths, type InstanceFolders, makeDriverFolders } from "./paths.ts
 import { startBalancer } from "./policy/balancer.ts";
 import { saveOperations } from "./save/operations.ts";
 import type { DriverSettings } from "./settings.ts";
+import { snapshotOperations } from "./snapshot/operations.ts";
 import { findRunAs } from "./user-ids.ts";
 
 export interface QemuDriverOptions {
@@ -117,6 +118,7 @@ function operationsOf(driver: Driver): Partial<DomainOperations<QemuDomain>> {
 		...consoleOperations,
 		...controlOperations(driver),
 		...blockOperations(driver),
+		...snapshotOperations(driver),
 		...hotplugOperations(driver),
 		...monitorOperations(driver),
 		...agentOperations,

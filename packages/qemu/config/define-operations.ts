@@ -13,6 +13,7 @@ import type { Driver } from "../driver-context.ts";
 import { removeTpmState } from "../helpers/tpm-state.ts";
 import { logFileOf } from "../lifecycle/guest-log.ts";
 import { managedSaveFile } from "../save/managed-save.ts";
+import { snapshots } from "../snapshot/metadata.ts";
 import { readDefinition } from "./read-definition.ts";
 
 /** VIR_DOMAIN_DEFINE_VALIDATE. */
@@ -55,8 +56,10 @@ export async function defineDomain(driver: Driver, xml: string, flags: number): 
 async function undefine(driver: Driver, domain: QemuDomain, flags: number): Promise<void> {
 	refuseContradictions(flags);
 	if (!domain.persistent) throw new VirtError("OPERATION_INVALID", "cannot undefine transient domain");
+	refuseSnapshots(driver, domain, flags);
 	removeManagedSave(driver, domain, flags);
 	removeNvram(domain, flags);
+	if (domain.run === undefined) snapshots.of(driver, domain).forgetAll();
 	await removeStored(driver, domain, flags);
 }
 
@@ -85,6 +88,12 @@ function refuseContradictions(flags: number): void {
 		throw new VirtError("OPERATION_INVALID", "cannot both keep and delete nvram");
 	if (flags & UNDEFINE_FLAG.tpm && flags & UNDEFINE_FLAG.keepTpm)
 		throw new VirtError("OPERATION_INVALID", "cannot both keep and delete TPM");
+}
+
+function refuseSnapshots(driver: Driver, domain: QemuDomain, flags: number): void {
+	const { size } = snapshots.of(driver, domain);
+	if (domain.run === undefined && size > 0 && !(flags & UNDEFINE_FLAG.snapshotsMetadata))
+		throw new VirtError("OPERATION_INVALID", `cannot delete inactive domain with ${size} snapshots`);
 }
 
 function removeManagedSave(driver: Driver, domain: QemuDomain, flags: number): void {

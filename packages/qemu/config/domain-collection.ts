@@ -13,6 +13,7 @@ import { createDomain } from "../lifecycle/start-operations.ts";
 import { incomingOperations } from "../migration/operations.ts";
 import { managedSaveFile } from "../save/managed-save.ts";
 import { saveImageOperations } from "../save/operations.ts";
+import { snapshots } from "../snapshot/metadata.ts";
 import { defineDomain } from "./define-operations.ts";
 import { readDefinition } from "./read-definition.ts";
 
@@ -36,7 +37,7 @@ export function domainCollection(driver: Driver): DomainCollection<QemuDomain> {
 		xmlToNative: (format, xml) => toNative(driver, format, xml),
 		xmlFromNative: (format, native) => fromNative(driver, format, native),
 		hasManagedSave: (domain) => existsSync(managedSaveFile(driver, domain.name)),
-		hasSnapshots: () => false,
+		hasSnapshots: (domain) => snapshots.of(driver, domain).size > 0,
 		hasCheckpoints: () => false,
 	};
 }

@@ -88,6 +88,7 @@ export class DomainRegistry {
 	remove(domain: QemuDomain): void {
 		domain.removing = true;
 		this.#loaded.delete(domain);
+		this.#store.removeMoments(domain.name);
 		if (this.#byUuid.get(domain.uuid) === domain) this.#byUuid.delete(domain.uuid);
 		if (this.#byName.get(domain.name) === domain) this.#byName.delete(domain.name);
 	}

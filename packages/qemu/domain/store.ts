@@ -8,6 +8,8 @@ import {
 	readFileSync,
 	readlinkSync,
 	readSync,
+	renameSync,
+	rmSync,
 	symlinkSync,
 } from "node:fs";
 import { basename, join } from "node:path";
@@ -156,8 +158,22 @@ export class DefinitionStore {
 		this.#move(from, definition.def.name);
 	}
 
-	/** Gives a file the name that the definition in it has, and its links too. */
+	/** Forgets the snapshots and checkpoints of a domain that is no more; the images are nobody's business here. */
+	removeMoments(name: string): void {
+		for (const folder of this.#momentFolders) rmSync(join(folder, name), { recursive: true, force: true });
+	}
+
+	get #momentFolders(): readonly string[] {
+		return [this.#paths.snapshots, this.#paths.checkpoints];
+	}
+
+	/** Gives a file the name that the definition in it has, and its links and the folders of its moments too. */
 	#move(from: string, to: string): void {
+		for (const folder of this.#momentFolders) {
+			if (!existsSync(join(folder, from))) continue;
+			rmSync(join(folder, to), { recursive: true, force: true });
+			renameSync(join(folder, from), join(folder, to));
+		}
 		const kinds = (["always", "once"] as const).filter((kind) => existsSync(this.#linkOf(from, kind)));
 		for (const kind of kinds) this.setAutostart(to, kind, true);
 		renameFileDurablySync(this.fileOf(from), this.fileOf(to));

@@ -10,6 +10,7 @@ import { domainEventHandlers } from "./domain-event.ts";
 import { domainGuestHandlers } from "./domain-guest.ts";
 import { domainInfoHandlers } from "./domain-info.ts";
 import { domainSaveHandlers } from "./domain-save.ts";
+import { domainSnapshotHandlers } from "./domain-snapshot.ts";
 import { domainTuningHandlers } from "./domain-tuning.ts";
 import { migrationHandlers } from "./migration.ts";
 import { nodeHandlers } from "./node.ts";
@@ -29,6 +30,7 @@ export function allHandlers(hypervisor: Hypervisor): ProgramHandlers {
 			...domainDeviceHandlers(hypervisor),
 			...domainGuestHandlers(hypervisor),
 			...domainBlockHandlers(hypervisor),
+			...domainSnapshotHandlers(hypervisor),
 			...domainEventHandlers(hypervisor),
 			...migrationHandlers(hypervisor),
 		},
