@@ -1,23 +1,19 @@
 // Copies a disk of a running guest to another image, which the guest may then go on with.
 
-import { closeSync, existsSync, openSync, statSync, truncateSync, unlinkSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
+import { existsSync, statSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
 import { UndoStack } from "@virtkit/base/undo-stack";
-import { systemError } from "@virtkit/host/system-error";
 import { type DiskDef, disk as diskElement, isEmptySource } from "@virtkit/model/domain/disk";
 import { sourcePath } from "@virtkit/model/domain/disk-source";
 import { parseXml } from "@virtkit/xml/parse";
 import { readElement } from "@virtkit/xml/read";
-import { type DiskImage, formatNode, numberPluggedImages, storageNode, topImage } from "../devices/disk-image.ts";
-import type { LiveContext } from "../devices/entry.ts";
+import { type DiskImage, formatNode, numberPluggedImages, topImage } from "../devices/disk-image.ts";
 import type { QemuDomain } from "../domain/domain.ts";
-import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
-import { plugIn } from "../hotplug/monitor-plug.ts";
 import { liveContext } from "../hotplug/removal.ts";
 import { lendFiles } from "../lifecycle/ownership.ts";
-import { imageLine, lendForWriting } from "./nodes.ts";
+import { makeEmptyFile, openNewImage, virtualSize } from "./new-image.ts";
+import { lendForWriting } from "./nodes.ts";
 import { beginJob, idleDisk, jobName, topNode } from "./start-job.ts";
 
 /** virDomainBlockCopyFlags. */
@@ -51,6 +47,23 @@ function readCopy(disk: DiskDef, xml: string): DiskDef {
 	return copy;
 }
 
+/** An empty file for the copy. A file with something in it is not overwritten unless the client says to reuse it. */
+function makeFile({ type, source }: DiskImage, disk: DiskDef, undo: UndoStack): void {
+	const { file } = source;
+	if (type === "network")
+		throw new VirtError(
+			"OPERATION_UNSUPPORTED",
+			"copies to the network must be made beforehand (VIR_DOMAIN_BLOCK_COPY_REUSE_EXT)",
+		);
+	if (type !== "file" || file === undefined) return;
+	if (existsSync(file) && statSync(file).size > 0)
+		throw new VirtError(
+			"CONFIG_UNSUPPORTED",
+			`external destination file for disk ${disk.target.dev} already exists and is not a block device: ${file}`,
+		);
+	makeEmptyFile(file, `failed to create copy target '${file}'`, undo);
+}
+
 /** Copies the disk; the copy keeps up with it until the client pivots or aborts. */
 export async function copy(driver: Driver, domain: QemuDomain, request: CopyRequest, flags: number): Promise<void> {
 	const run = domain.activeRun();
@@ -76,7 +89,8 @@ export async function copy(driver: Driver, domain: QemuDomain, request: CopyRequ
 	undo.defer("the owners of files", () => lendFiles(driver, run, run.live.def));
 	if (!reuse) makeFile(image, disk, undo);
 	lendForWriting(disk, [image], context);
-	await openCopy(image, disk, reuse, context, undo);
+	const size = reuse ? undefined : await virtualSize(run, disk);
+	await openNewImage(image, { size, below: image.backing ?? undefined }, context, undo);
 	const { source } = target;
 	disk.mirror = { type: target.type, job: "copy", format: { type: target.driver.type }, source } as NonNullable<
 		DiskDef["mirror"]
@@ -99,84 +113,4 @@ export async function copy(driver: Driver, domain: QemuDomain, request: CopyRequ
 		"copy-mode": flags & COPY.synchronous ? "write-blocking" : undefined,
 	});
 	undo.commit();
-}
-
-/** An empty file for the copy. A file with something in it is not overwritten unless the client says to reuse it. */
-function makeFile({ type, source }: DiskImage, disk: DiskDef, undo: UndoStack): void {
-	const { file } = source;
-	if (type === "network")
-		throw new VirtError(
-			"OPERATION_UNSUPPORTED",
-			"copies to the network must be made beforehand (VIR_DOMAIN_BLOCK_COPY_REUSE_EXT)",
-		);
-	if (type !== "file" || file === undefined) return;
-	if (existsSync(file) && statSync(file).size > 0)
-		throw new VirtError(
-			"CONFIG_UNSUPPORTED",
-			`external destination file for disk ${disk.target.dev} already exists and is not a block device: ${file}`,
-		);
-	try {
-		const isNew = !existsSync(file);
-		closeSync(openSync(file, "a", 0o600));
-		if (isNew) undo.defer("the copy's file", () => unlinkSync(file));
-	} catch (error) {
-		throw systemError(`failed to create copy target '${file}'`, error);
-	}
-}
-
-/** Opens the copy, formatted where it is new. */
-async function openCopy(
-	image: DiskImage,
-	disk: DiskDef,
-	reuse: boolean,
-	context: LiveContext,
-	undo: UndoStack,
-): Promise<void> {
-	const { run } = context;
-	const line = imageLine(image, context);
-	if (reuse) return plugIn(run, line, undo);
-	const size = await virtualSize(run, disk);
-	if (image.type === "file" && image.format === "raw") truncateSync(image.source.file ?? "", size);
-	const layers = line.options;
-	const last = layers.length - 1;
-	await plugIn(run, line.part(0, last), undo);
-	if (image.format !== "raw") await formatCopy(image, size, run);
-	await plugIn(run, line.part(last), undo);
-}
-
-async function virtualSize(run: Run, disk: DiskDef): Promise<number> {
-	const node = formatNode(topImage(disk));
-	const nodes = await run.monitor.execute("query-named-block-nodes", { flat: true });
-	const size = nodes.find((each) => each["node-name"] === node)?.image["virtual-size"];
-	if (size === undefined)
-		throw new VirtError("INTERNAL_ERROR", `QEMU does not tell the size of disk '${disk.target.dev}'`);
-	return size;
-}
-
-const LOOK_MS = 10;
-
-/** Has QEMU write the image's header, which names what lies below it. */
-async function formatCopy(image: DiskImage, size: number, run: Run): Promise<void> {
-	const id = `create-${formatNode(image)}`;
-	const { backing } = image;
-	await run.monitor.executeUntyped("blockdev-create", {
-		"job-id": id,
-		options: {
-			driver: image.format,
-			file: storageNode(image),
-			size,
-			"backing-file": backing ? sourcePath(backing.source) : undefined,
-			"backing-fmt": backing ? backing.format : undefined,
-		},
-	});
-	for (;;) {
-		const job = (await run.monitor.execute("query-jobs")).find((each) => each.id === id);
-		if (job && job.status !== "concluded") {
-			await delay(LOOK_MS);
-			continue;
-		}
-		await run.monitor.execute("job-dismiss", { id });
-		if (job?.error === undefined) return;
-		throw new VirtError("INTERNAL_ERROR", `failed to format image: '${job.error}'`);
-	}
 }
