@@ -59,10 +59,9 @@ function refuseTakenPlace({ address }: DiskDef, { def }: DefineContext): void {
 	if (taken) throw new VirtError("OPERATION_INVALID", "Domain already contains a disk with that address");
 }
 
-/** SCSI controllers up to that of the disk: there must be no gap. They are of the kind of those that are there. */
-function neededControllers(disk: DiskDef, context: LiveContext) {
-	const { address, target } = disk;
-	if (target.bus !== "scsi" || address?.type !== "drive") return [];
+/** SCSI controllers up to that of the place: there must be no gap. They are of the kind of those that are there. */
+export function neededScsiControllers(address: DiskDef["address"], context: LiveContext) {
+	if (address?.type !== "drive") return [];
 	const { controllers } = context.def.devices;
 	const model = controllers.findLast(({ type }) => type === "scsi")?.model ?? defaultScsiModel(context, 0);
 	const indexes = Array.from({ length: address.controller + 1 }, (_, index) => index);
@@ -117,7 +116,7 @@ export const diskHotplug: Hotplug<DiskDef> = {
 	// Attaching a drive that is there means putting a medium into it.
 	replaces: (wanted, context) => (isRemovable(wanted) ? byTarget(wanted, context) : undefined),
 	checkAttach,
-	needs: neededControllers,
+	needs: ({ target, address }, context) => (target.bus === "scsi" ? neededScsiControllers(address, context) : []),
 	prepare,
 	plugged,
 	find,

@@ -7,6 +7,7 @@ import type { InterfaceDef } from "@virtkit/model/domain/interface";
 import { formatPciPlace } from "../addresses/pci-set.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
 import { bootIndexOf } from "../defaults/boot-index.ts";
+import type { HostFiles } from "../host-files.ts";
 import { storageProps } from "./block-storage.ts";
 import { inheritedDescriptors } from "./descriptors.ts";
 import { addressProps } from "./device-address.ts";
@@ -106,12 +107,12 @@ function buildVhostScsi(device: HostdevDef, context: BuildContext): void {
 }
 
 /** `/dev/sg0`: the generic device of a unit of the host's adapter. Throws SYSTEM_ERROR where it is not there. */
-function genericDevice({ adapter, address }: HostScsiSource, { host }: DefineContext): string {
+export function genericDevice({ adapter, address }: HostScsiSource, files: HostFiles): string {
 	const number = /^scsi_host(\d+)$/.exec(adapter?.name ?? "")?.[1];
 	if (number === undefined) throw new VirtError("INTERNAL_ERROR", `Cannot parse adapter '${adapter?.name}'`);
 	const { bus = 0, target = 0, unit = 0 } = address ?? {};
 	const folder = `/sys/bus/scsi/devices/${number}:${bus}:${target}:${unit}/scsi_generic`;
-	const [name] = host.files.list(folder) ?? [];
+	const [name] = files.list(folder) ?? [];
 	if (name === undefined)
 		throw new VirtError("SYSTEM_ERROR", `cannot open directory '${folder}': No such file or directory`);
 	return `/dev/${name}`;
@@ -124,7 +125,7 @@ function scsiImage(device: HostdevDef, source: HostScsiSource, context: DefineCo
 		type: isNetwork ? "network" : "block",
 		source: isNetwork
 			? { protocol: "iscsi", name: source.name, host: source.host, initiator: source.initiator, seclabels: [] }
-			: { dev: genericDevice(source, context), host: [], seclabels: [] },
+			: { dev: genericDevice(source, context.host.files), host: [], seclabels: [] },
 		format: "raw",
 		readonly: device.readonly === true,
 		id: undefined,
@@ -136,10 +137,21 @@ function scsiImage(device: HostdevDef, source: HostScsiSource, context: DefineCo
 	};
 }
 
+/** Names of the nodes that running guests' units have: what follows from a definition today may be another tomorrow. */
+const BACKENDS = new WeakMap<HostdevDef, string>();
+
+/** The name of the node that a running guest's unit has, or is to have. */
+export function nameBackend(device: HostdevDef, node: string): void {
+	BACKENDS.set(device, node);
+}
+
+/** Whether the name is known, rather than to be made up. */
+export const hasBackend = (device: HostdevDef): boolean => BACKENDS.has(device);
+
 /** `libvirt-2-backend`: units of SCSI are numbered after the images of disks. */
 function backendNode(device: HostdevDef, { def }: DefineContext): string {
 	const place = def.devices.hostdevs.filter(({ type }) => type === "scsi").indexOf(device);
-	return `libvirt-${nextImageNumber(def) + place}-backend`;
+	return BACKENDS.get(device) ?? `libvirt-${nextImageNumber(def) + place}-backend`;
 }
 
 /** Secret and block node of a SCSI unit of the host. */
@@ -176,6 +188,7 @@ export function scsiHostProps(device: HostdevDef, context: DefineContext): JsonO
 
 function buildScsi(device: HostdevDef, source: HostScsiSource, context: BuildContext): void {
 	const { object, node } = scsiBackend(device, source, context);
+	if (!context.dryRun) nameBackend(device, String(node["node-name"]));
 	if (object) context.command.addJson("-object", object);
 	context.command.addJson("-blockdev", node);
 	addDevice(device, scsiHostProps(device, context), context);
@@ -202,7 +215,7 @@ export function buildHostInterface(net: InterfaceDef, context: BuildContext): vo
 export const checkHostdevsToStart: DomainStep = (context) => {
 	const { hostdevs } = context.def.devices;
 	for (const { scsi } of hostdevs) if (scsi?.auth) lookupSecret(scsi.auth.secret, "iscsi", context);
-	for (const { scsi } of hostdevs) if (scsi && scsi.protocol !== "iscsi") genericDevice(scsi, context);
+	for (const { scsi } of hostdevs) if (scsi && scsi.protocol !== "iscsi") genericDevice(scsi, context.host.files);
 	if (!hostdevs.some(({ scsiHost }) => scsiHost)) return;
 	if (!context.host.files.exists(VHOST_SCSI))
 		throw new VirtError("CONFIG_UNSUPPORTED", `vhost-scsi device file '${VHOST_SCSI}' cannot be found`);

@@ -1,21 +1,19 @@
 // Devices of the host that are given to a guest.
 
-import { VirtError } from "@virtkit/base/errors";
 import type { DriveAddress } from "@virtkit/model/domain/address";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { HostdevDef } from "@virtkit/model/domain/hostdev";
 import type { InterfaceDef } from "@virtkit/model/domain/interface";
 import { ensureControllersUpTo, findController } from "../addresses/controllers.ts";
 import { conventionalSlot, expressSlot, hasPcieRoot, virtioSlot } from "../addresses/pci-need.ts";
-import { openHostdev } from "../lifecycle/host-descriptors.ts";
 import { isMachine } from "../machine.ts";
 import { refuseDevice } from "./device-rule.ts";
 import type { DefineContext, DeviceEntry, DomainStep, PciNeed } from "./entry.ts";
 import { iommuGroup, isConventional } from "./host-pci.ts";
 import { buildHostdev, buildHostInterface } from "./hostdev-build.ts";
 import { checkHostdev, checkHostdevCommon } from "./hostdev-check.ts";
+import { hostdevHotplug } from "./hostdev-plug.ts";
 import { isHostInterface, nextNumber } from "./interface.ts";
-import { isDescribedBy } from "./plug-find.ts";
 
 /** Units that are given out on one SCSI bus, leaving out the adapter's own. */
 const SCSI_UNITS = 7;
@@ -103,12 +101,6 @@ function isOnChannels({ type, model }: HostdevDef): boolean {
 	return type === "scsi_host" || (type === "mdev" && model === "vfio-ccw");
 }
 
-/** Whether both are the same device of the host. */
-function isSameSource(wanted: HostdevDef, other: HostdevDef): boolean {
-	const { mode, type, usb, pci, scsi, scsiHost, mdev } = wanted;
-	return isDescribedBy({ mode, type, usb, pci, scsi, scsiHost, mdev }, other);
-}
-
 export const hostdev: DeviceEntry<HostdevDef> = {
 	kind: "hostdev",
 	list: ({ devices }) => devices.hostdevs,
@@ -125,27 +117,7 @@ export const hostdev: DeviceEntry<HostdevDef> = {
 	usb: ({ type }) => type === "usb",
 	virtio: (device, bus) => (bus === "ccw" ? isOnChannels(device) : device.type === "scsi_host"),
 	build: buildHostdev,
-	hotplug: {
-		checkAttach: (device, { def }, live) => {
-			if (live && device.mode !== "subsystem")
-				throw new VirtError("CONFIG_UNSUPPORTED", `hotplug is not supported for hostdev mode '${device.mode}'`);
-			if (def.devices.hostdevs.some((other) => isSameSource(device, other)))
-				throw new VirtError(
-					"OPERATION_INVALID",
-					live ? "device is already in use" : "device is already in the domain configuration",
-				);
-		},
-		prepare: (device, { descriptors }) => {
-			const fds = openHostdev(device);
-			if (fds.length > 0) descriptors.set(device, fds);
-		},
-		find: (wanted, { def }, live) => {
-			const found = def.devices.hostdevs.find((other) => isSameSource(wanted, other));
-			if (found) return found;
-			const what = live ? `host ${wanted.type} device not found` : "device not present in domain configuration";
-			throw new VirtError("DEVICE_MISSING", what);
-		},
-	},
+	hotplug: hostdevHotplug,
 };
 
 /** Interfaces that are devices of the host: on the command line they stand before the others. */

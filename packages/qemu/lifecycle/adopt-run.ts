@@ -18,6 +18,7 @@ import type { Driver } from "../driver-context.ts";
 import type { Helper } from "../helpers/helper.ts";
 import { ownHelper } from "../helpers/spawn.ts";
 import { ownHelperFiles } from "../helpers/start.ts";
+import { adoptHostDevices } from "../host-devices/claim.ts";
 import { reconcileDevices } from "../hotplug/reconcile.ts";
 import { refreshVcpus } from "../hotplug/vcpu.ts";
 import { recoverInterruptedSave } from "../save/recover.ts";
@@ -114,6 +115,7 @@ function takeResources(driver: Driver, domain: QemuDomain, run: Run, helpers: re
 	keepPorts(run);
 	adoptWorkFolders(run);
 	adoptMemoryFolders(driver, run);
+	adoptHostDevices(driver, run);
 	adoptFiles(driver, run);
 	ownInterfaces(run);
 	run.resources.defer("the monitor's socket", () => {

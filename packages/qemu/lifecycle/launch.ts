@@ -4,8 +4,6 @@ import { closeSync } from "node:fs";
 import { type ListeningSocket, listenOnUnixSocket } from "@virtkit/host/listening-socket";
 import { setResourceLimit } from "@virtkit/host/native";
 import { type BeforeExec, spawnDetached } from "@virtkit/host/spawn";
-import type { DomainDef } from "@virtkit/model/domain/domain";
-import { UNLIMITED_KIB } from "@virtkit/model/domain/memory";
 import type { CommandLine } from "../command-line/command-line.ts";
 import { MONITOR } from "../command-line/monitor.ts";
 import { logConsole } from "../console/console-log.ts";
@@ -16,6 +14,7 @@ import { buildRunCommand } from "./command.ts";
 import { ownProcess } from "./end.ts";
 import { logStart, openGuestLog } from "./guest-log.ts";
 import { makeMemoryFolders } from "./memory-folders.ts";
+import { memlockLimit } from "./memory-lock.ts";
 
 export interface LaunchInputs {
 	readonly context: DefineContext;
@@ -75,21 +74,6 @@ async function spawn(driver: Driver, run: Run, command: CommandLine, log: number
 	run.process = child.identity;
 	ownProcess(run);
 	setLimits(driver, child.identity.pid);
-}
-
-/** What a guest with its memory locked adds for PCI devices of the host: room for their registers, KiB. */
-const REGISTERS_KIB = 1024 * 1024;
-
-/** Bytes that the guest may lock, where it has to (qemuDomainGetMemLockLimitBytes). */
-function memlockLimit(def: DomainDef): number | "unlimited" | undefined {
-	const assigned = def.devices.hostdevs.filter(({ type }) => type === "pci" || type === "mdev").length;
-	const locked = def.memoryBacking?.locked === true;
-	if (!locked && assigned === 0) return undefined;
-	const limit = def.memtune?.hard_limit;
-	if (limit !== undefined && limit < UNLIMITED_KIB) return limit * 1024;
-	if (locked) return "unlimited";
-	const times = def.devices.iommu ? assigned : 1;
-	return (times * (def.memory?.size ?? 0) + REGISTERS_KIB) * 1024;
 }
 
 function setLimits({ settings: { maxFiles, maxProcesses } }: Driver, pid: number): void {

@@ -17,6 +17,7 @@ import type { DomainDef } from "@virtkit/model/domain/domain";
 import { imageChain } from "../devices/disk-image.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { hostDeviceNodes } from "../host-devices/use.ts";
 import type { RunAs } from "../user-ids.ts";
 
 /** A file that the guest's QEMU opens. */
@@ -58,7 +59,7 @@ export function giveFiles(driver: Driver, run: Run): void {
 export function lendFiles(driver: Driver, run: Run, def: DomainDef): void {
 	const { runAs } = driver;
 	if (runAs === undefined || !driver.settings.dynamicOwnership || !isConfinedByOwner(run.live.def)) return;
-	const files = usedFiles(def);
+	const files = [...usedFiles(def), ...hostDeviceNodes(def, driver.host.files)];
 	const used = new Set(files.map(({ path }) => path));
 	const lent = LENT_TO.get(run) ?? new Map<string, Owner>();
 	const wanted = new Map([...lent].filter(([path]) => used.has(path)));

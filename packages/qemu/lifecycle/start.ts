@@ -16,6 +16,8 @@ import { type PausedReason, Run, type RunningReason } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { helperFailure } from "../helpers/spawn.ts";
 import { startHelpers } from "../helpers/start.ts";
+import { claimDevices, ownHostDevices } from "../host-devices/claim.ts";
+import { assignedDevices } from "../host-devices/use.ts";
 import { plugAtStart } from "../hotplug/vcpu.ts";
 import { admit } from "../policy/claims.ts";
 import { checkAccelerator } from "./accelerator.ts";
@@ -114,6 +116,8 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	choosePorts(driver, run);
 	prepareDomain(context);
 	placeOnHost(driver, run.live.def);
+	ownHostDevices(driver, run);
+	await claimDevices(driver, domain, run, assignedDevices(run.live.def), request.incoming === undefined);
 	const masterKey = createWorkFolders(driver, run);
 	makeNvram(driver, run, request.resetNvram === true);
 	giveFiles(driver, run);

@@ -34,7 +34,7 @@ LIVE, CONFIG, FORCE = 1, 2, 4
 def devices(flags=0):
     """What of the devices both must have alike."""
     found = tree.fromstring(d.XMLDesc(flags)).find("devices")
-    wanted = [one for one in found if one.tag in ("disk", "rng", "interface", "input", "channel")]
+    wanted = [one for one in found if one.tag in ("disk", "rng", "interface", "input", "channel", "hostdev")]
     # Numbers of images are each daemon's own.
     texts = [tree.tostring(one, encoding="unicode").replace(folder, "FOLDER") for one in wanted]
     return [re.sub(r"\s+", " ", re.sub(r"<source />", "", re.sub(r' index="\d+"', "", text))) for text in texts]
@@ -75,6 +75,28 @@ step("balloon", lambda: d.attachDevice("<memballoon model='virtio'/>"))
 step("tpm", lambda: d.attachDevice("<tpm model='tpm-crb'><backend type='emulator'/></tpm>"))
 step("toaster", lambda: d.attachDevice("<toaster/>"))
 step("sata controller", lambda: d.attachDevice("<controller type='sata' index='3'/>"))
+hostdev = "<hostdev mode='subsystem' type='%s' %s><source %s>%s</source></hostdev>"
+pci = hostdev % ("pci", "managed='yes'", "", "<address domain='0' bus='0xee' slot='1' function='0'/>")
+usb = "<vendor id='0xdead'/><product id='0xbeef'/>"
+step("PCI device of the host", lambda: d.attachDeviceFlags(pci, LIVE))
+step("PCI device in both", lambda: d.attachDeviceFlags(pci, LIVE | CONFIG))
+step("PCI device stored", lambda: d.attachDeviceFlags(pci, CONFIG))
+step("PCI device stored again", lambda: d.attachDeviceFlags(pci, CONFIG))
+step("PCI device out", lambda: d.detachDeviceFlags(pci, LIVE))
+step("PCI device stored out", lambda: d.detachDeviceFlags(pci, CONFIG))
+step("PCI device stored out again", lambda: d.detachDeviceFlags(pci, CONFIG))
+step("USB device of the host", lambda: d.attachDeviceFlags(hostdev % ("usb", "", "", usb), LIVE))
+step("USB device that may be missing", lambda: d.attachDeviceFlags(hostdev % ("usb", "", "startupPolicy='optional'", usb), LIVE))
+step("USB device again", lambda: d.attachDeviceFlags(hostdev % ("usb", "", "startupPolicy='optional'", usb), LIVE))
+step("USB device out", lambda: d.detachDeviceFlags(hostdev % ("usb", "", "", usb), LIVE))
+step("USB device out again", lambda: d.detachDeviceFlags(hostdev % ("usb", "", "", usb), LIVE))
+step("USB device by place", lambda: d.attachDeviceFlags(hostdev % ("usb", "", "", "<address bus='99' device='9'/>"), LIVE))
+unit = "<adapter name='scsi_host99'/><address bus='0' target='0' unit='0'/>"
+step("SCSI unit of the host", lambda: d.attachDeviceFlags(hostdev % ("scsi", "", "", unit), LIVE))
+step("SCSI unit out", lambda: d.detachDeviceFlags(hostdev % ("scsi", "", "", unit), LIVE))
+mdev = "<address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/>"
+step("mediated device", lambda: d.attachDeviceFlags(hostdev % ("mdev", "model='vfio-pci'", "", mdev), LIVE))
+step("mediated device out", lambda: d.detachDeviceFlags(hostdev % ("mdev", "model='vfio-pci'", "", mdev), LIVE))
 step("no such alias", lambda: d.detachDeviceAlias("net7", LIVE))
 step("no such guest", lambda: d.attachDeviceFlags(disk(c, "vdc", "virtio"), 64))
 d.destroy()

@@ -1,0 +1,35 @@
+// How much memory a guest's process may lock: all of it where devices of the host reach into it.
+
+import { getResourceLimit, setResourceLimit } from "@virtkit/host/native";
+import type { DomainDef } from "@virtkit/model/domain/domain";
+import { UNLIMITED_KIB } from "@virtkit/model/domain/memory";
+import type { Run } from "../domain/run.ts";
+
+/** Room for the registers of PCI devices of the host, KiB. */
+const REGISTERS_KIB = 1024 * 1024;
+
+/** Bytes that the guest may lock, where it has to (qemuDomainGetMemLockLimitBytes). */
+export function memlockLimit(def: DomainDef): number | "unlimited" | undefined {
+	const { hostdevs, interfaces } = def.devices;
+	const assigned =
+		hostdevs.filter(({ type }) => type === "pci" || type === "mdev").length +
+		interfaces.filter(({ type, hostKind }) => type === "vdpa" || hostKind === "pci").length;
+	const locked = def.memoryBacking?.locked === true;
+	if (!locked && assigned === 0) return undefined;
+	const limit = def.memtune?.hard_limit;
+	if (limit !== undefined && limit < UNLIMITED_KIB) return limit * 1024;
+	if (locked) return "unlimited";
+	const times = def.devices.iommu ? assigned : 1;
+	return (times * (def.memory?.size ?? 0) + REGISTERS_KIB) * 1024;
+}
+
+/** Lets a running guest lock what `def` needs, where that is more than it may; returns what it could before. */
+export function raiseMemlock({ process }: Run, def: DomainDef): (() => void) | undefined {
+	const limit = memlockLimit(def);
+	if (process === undefined || limit === undefined) return undefined;
+	const wanted = limit === "unlimited" ? undefined : BigInt(limit);
+	const before = getResourceLimit(process.pid, "memlock");
+	if (before.soft === undefined || (wanted !== undefined && before.soft >= wanted)) return undefined;
+	setResourceLimit(process.pid, "memlock", { soft: wanted, hard: wanted });
+	return () => setResourceLimit(process.pid, "memlock", before);
+}
