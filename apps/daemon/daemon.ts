@@ -9,6 +9,7 @@ import { readSettings } from "@virtkit/qemu/settings-file";
 import { allHandlers } from "@virtkit/rpc-server/handlers/all";
 import { type IdentifyPeer, type Listener, listenTcp, listenUnix } from "@virtkit/rpc-server/listen";
 import { RpcServer } from "@virtkit/rpc-server/server";
+import { connectPeer } from "./connect-peer.ts";
 import { defaultUser } from "./default-user.ts";
 import { type InstanceFolders, instanceFolders, makeFolders } from "./instance.ts";
 import type { DaemonLog } from "./log.ts";
@@ -54,6 +55,7 @@ export class Daemon implements AsyncDisposable {
 		const driver = await createQemuDriver({
 			folders,
 			session: uid !== 0,
+			connectPeer,
 			settings: {
 				...defaultUser(uid),
 				...readSettings(join(folders.etc, "qemu.conf"), (key) =>

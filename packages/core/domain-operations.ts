@@ -235,16 +235,17 @@ export interface DomainOperations<D extends DomainHandle> {
 		context: CallContext,
 	): Promise<{ mime: string; image: Readable }>;
 
-	// Live migration, led by the client (virDomainMigrate3Params)
+	// Live migration (virDomainMigrate3Params)
 	migrateBegin(
 		domain: D,
 		params: readonly TypedParam[],
 		flags: number,
 		context: CallContext,
 	): Promise<{ cookie: Uint8Array; xml: string }>;
+	/** With `peer`, a connection URI, the source leads all phases itself. */
 	migratePerform(
 		domain: D,
-		request: { params: readonly TypedParam[]; cookie: Uint8Array },
+		request: { params: readonly TypedParam[]; cookie: Uint8Array; peer?: string },
 		flags: number,
 		context: CallContext,
 	): Promise<{ cookie: Uint8Array }>;

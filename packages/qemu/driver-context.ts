@@ -8,6 +8,7 @@ import {
 	type DomainEventPayloads,
 	type Lifecycle,
 } from "@virtkit/core/events";
+import type { ConnectPeer } from "@virtkit/core/migration";
 import type { CgroupTree } from "@virtkit/host/cgroup/tree";
 import type { CapabilityCache } from "./capabilities/cache.ts";
 import type { DomainRegistry } from "./domain/registry.ts";
@@ -31,6 +32,8 @@ export interface DriverParts {
 	readonly runAs: RunAs | undefined;
 	/** True for a user's own driver: its URI is qemu:///session. */
 	readonly session: boolean;
+	/** The way to other hosts' daemons; undefined where guests are moved by clients alone. */
+	readonly connectPeer: ConnectPeer | undefined;
 }
 
 /** See the opening sentence. */
@@ -45,6 +48,7 @@ export class Driver {
 	readonly cgroups: CgroupTree;
 	readonly runAs: RunAs | undefined;
 	readonly session: boolean;
+	readonly connectPeer: ConnectPeer | undefined;
 	readonly events: DomainEventBus;
 
 	constructor(parts: DriverParts) {
@@ -58,6 +62,7 @@ export class Driver {
 		this.cgroups = parts.cgroups;
 		this.runAs = parts.runAs;
 		this.session = parts.session;
+		this.connectPeer = parts.connectPeer;
 		this.events = new DomainEventBus((error) => this.log.error(`a listener of events failed: ${String(error)}`));
 	}
 

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
 import type { Hypervisor } from "@virtkit/core/hypervisor";
+import type { ConnectPeer } from "@virtkit/core/migration";
 import { CgroupTree } from "@virtkit/host/cgroup/tree";
 import { agentOperations } from "./agent/operations.ts";
 import { blockOperations } from "./block/operations.ts";
@@ -41,6 +42,8 @@ export interface QemuDriverOptions {
 	readonly session: boolean;
 	readonly settings: DriverSettings;
 	readonly log: Logger;
+	/** The way to other hosts' daemons, for guests that move there by themselves. */
+	readonly connectPeer?: ConnectPeer;
 }
 
 /** The driver; disposing it lets go of guests, which run on. */
@@ -65,7 +68,7 @@ export async function createQemuDriver(options: QemuDriverOptions): Promise<Qemu
 	};
 }
 
-function makeDriver({ folders, session, settings: given, log }: QemuDriverOptions): Driver {
+function makeDriver({ folders, session, settings: given, log, connectPeer }: QemuDriverOptions): Driver {
 	const paths = driverPaths(folders);
 	makeDriverFolders(paths);
 	const settings = { ...given };
@@ -88,6 +91,7 @@ function makeDriver({ folders, session, settings: given, log }: QemuDriverOption
 		cgroups: new CgroupTree({ instance }),
 		runAs,
 		session,
+		connectPeer,
 	});
 }
 

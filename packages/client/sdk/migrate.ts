@@ -1,6 +1,8 @@
-// Migration as the client leads it, by the third version of libvirt's protocol: begin, prepare, perform, finish, confirm.
+// Migration as the client leads it, by the third version of libvirt's protocol, and as it lets the source lead it.
 
 import { VirtError } from "@virtkit/base/errors";
+import { leadMigration, type MigrationDestination, type MigrationSource, withParam } from "@virtkit/core/migration";
+import type { TypedParam } from "@virtkit/core/typed-params";
 import type { TypedParameter } from "@virtkit/protocol/types/typed-parameter";
 import type { RpcClient } from "../rpc-client.ts";
 import { Domain } from "./domain.ts";
@@ -34,15 +36,13 @@ export const MIGRATE = {
 export type MigrateFlags = FlagOptions<typeof MIGRATE>;
 
 /** virDrvFeature: changes are refused while a migration is under way; parameters by name. */
-const FEATURE = { peerToPeer: 4, direct: 5, changeProtection: 7, parameters: 13 } as const;
+export const MIGRATION_FEATURE = { peerToPeer: 4, direct: 5, changeProtection: 7, parameters: 13 } as const;
 
 const supports = async (rpc: RpcClient, feature: number): Promise<boolean> =>
 	(await rpc.call("CONNECT_SUPPORTS_FEATURE", { feature })).supported === 1;
 
-const NO_COOKIE = new Uint8Array();
-const textParameter = (field: string, value: string): TypedParameter => ({ field, value: { type: 7, value } });
-const without = (params: readonly TypedParameter[], field: string): TypedParameter[] =>
-	params.filter((one) => one.field !== field);
+/** Parameters as messages carry them: the same shape, not read-only. */
+const wire = (params: readonly TypedParam[]): TypedParameter[] => params as TypedParameter[];
 
 /**
  * Lets the source move the guest by itself: `destination` is a connection URI that its daemon can reach, or, where the
@@ -56,15 +56,15 @@ export async function migrateByPeer(
 	flags: MigrateFlags,
 ): Promise<void> {
 	const peer = flags.peerToPeer === true;
-	if (!(await supports(source, peer ? FEATURE.peerToPeer : FEATURE.direct)))
+	if (!(await supports(source, peer ? MIGRATION_FEATURE.peerToPeer : MIGRATION_FEATURE.direct)))
 		throw new VirtError(
 			"ARGUMENT_UNSUPPORTED",
 			`${peer ? "p2p" : "direct"} migration is not supported by the source host`,
 		);
 	await domain.call("DOMAIN_MIGRATE_PERFORM3_PARAMS", {
 		dconnuri: peer ? destination : null,
-		params: peer ? [...params] : [...without(params, "migrate_uri"), textParameter("migrate_uri", destination)],
-		cookieIn: NO_COOKIE,
+		params: wire(peer ? params : withParam(params, "migrate_uri", destination)),
+		cookieIn: new Uint8Array(),
 		flags: flagsOf(MIGRATE, flags),
 	});
 }
@@ -83,130 +83,45 @@ export async function migrateTo(
 	flags: MigrateFlags,
 ): Promise<Domain> {
 	for (const rpc of [source, destination])
-		if (!(await supports(rpc, FEATURE.parameters)))
+		if (!(await supports(rpc, MIGRATION_FEATURE.parameters)))
 			throw new VirtError("NO_SUPPORT", "this daemon takes no migration with parameters");
-	return await new Migration(source, domain, destination, params, flags).run();
+	const there = migrationDestination(destination);
+	return await leadMigration(migrationSource(source, domain), there, { params, flags: flagsOf(MIGRATE, flags) });
 }
 
-/** One migration: what each step passes to the next. */
-class Migration {
-	readonly #source: RpcClient;
-	readonly #domain: Domain;
-	readonly #destination: RpcClient;
-	#params: TypedParameter[];
-	#flags: number;
-	#cookie: Uint8Array = NO_COOKIE;
-	/** Set in the source's calls where it refuses changes meanwhile. */
-	#protection = 0;
+/** The source's end, over the wire. */
+function migrationSource(rpc: RpcClient, domain: Domain): MigrationSource {
+	return {
+		name: domain.name,
+		protects: () => supports(rpc, MIGRATION_FEATURE.changeProtection),
+		isPaused: async () => (await domain.state()).state === "paused",
+		async begin(params, flags) {
+			const { cookieOut, xml } = await domain.call("DOMAIN_MIGRATE_BEGIN3_PARAMS", { params: wire(params), flags });
+			return { cookie: cookieOut, xml };
+		},
+		async perform(params, cookieIn, flags) {
+			const args = { dconnuri: null, params: wire(params), cookieIn, flags };
+			return (await domain.call("DOMAIN_MIGRATE_PERFORM3_PARAMS", args)).cookieOut;
+		},
+		async confirm(params, cookieIn, flags, cancelled) {
+			const args = { params: wire(params), cookieIn, flags, cancelled: cancelled ? 1 : 0 };
+			await domain.call("DOMAIN_MIGRATE_CONFIRM3_PARAMS", args);
+		},
+	};
+}
 
-	constructor(
-		source: RpcClient,
-		domain: Domain,
-		destination: RpcClient,
-		params: readonly TypedParameter[],
-		flags: MigrateFlags,
-	) {
-		this.#source = source;
-		this.#domain = domain;
-		this.#destination = destination;
-		this.#params = [...params];
-		this.#flags = flagsOf(MIGRATE, flags);
-	}
-
-	async run(): Promise<Domain> {
-		await this.#begin();
-		try {
-			await this.#prepare();
-		} catch (error) {
-			// The source holds a job since it began; without one there is nothing to end.
-			if (this.#protection) await this.#confirm(true).catch(() => undefined);
-			throw error;
-		}
-		let failure: unknown;
-		if (!(this.#flags & MIGRATE.offline))
-			try {
-				await this.#perform();
-			} catch (error) {
-				failure = error;
-			}
-		return await this.#end(failure);
-	}
-
-	/** Has the destination start the guest, or give it up; then the source let it go, or go on with it. */
-	async #end(failure: unknown): Promise<Domain> {
-		let arrived: Domain | undefined;
-		let reason = failure;
-		try {
-			arrived = await this.#finish(failure !== undefined);
-		} catch (error) {
-			// The destination may know better why the guest did not arrive.
-			const isPlain = failure instanceof VirtError && failure.code === "OPERATION_FAILED";
-			const isReason = error instanceof VirtError && error.code !== "MIGRATE_FINISH_OK";
-			if (failure === undefined || (isPlain && isReason)) reason = error;
-		}
-		// A source whose own part failed has gone back already.
-		if (failure === undefined) await this.#confirm(arrived === undefined).catch(() => undefined);
-		if (arrived && failure === undefined) return arrived;
-		throw reason ?? new VirtError("OPERATION_FAILED", `domain '${this.#domain.name}' did not arrive`);
-	}
-
-	async #begin(): Promise<void> {
-		if (await supports(this.#source, FEATURE.changeProtection)) this.#protection = MIGRATE.changeProtection;
-		const { cookieOut, xml } = await this.#domain.call("DOMAIN_MIGRATE_BEGIN3_PARAMS", {
-			params: this.#params,
-			flags: this.#flags | this.#protection,
-		});
-		this.#cookie = cookieOut;
-		this.#params = [...without(this.#params, "destination_xml"), textParameter("destination_xml", xml)];
-		const { state } = await this.#domain.state();
-		// A paused guest stays paused where it arrives.
-		if (state === "paused" && !(this.#flags & MIGRATE.postcopyResume)) this.#flags |= MIGRATE.paused;
-	}
-
-	/** The destination's flags: what concerns the source's sending alone is left out. */
-	get #arriving(): number {
-		return this.#flags & ~(MIGRATE.abortOnError | MIGRATE.autoConverge);
-	}
-
-	async #prepare(): Promise<void> {
-		const { cookieOut, uriOut } = await this.#destination.call("DOMAIN_MIGRATE_PREPARE3_PARAMS", {
-			params: this.#params,
-			cookieIn: this.#cookie,
-			flags: this.#arriving,
-		});
-		this.#cookie = cookieOut;
-		if (uriOut !== null) this.#params = [...without(this.#params, "migrate_uri"), textParameter("migrate_uri", uriOut)];
-	}
-
-	async #perform(): Promise<void> {
-		const { cookieOut } = await this.#domain.call("DOMAIN_MIGRATE_PERFORM3_PARAMS", {
-			dconnuri: null,
-			params: this.#params,
-			cookieIn: this.#cookie,
-			flags: this.#flags | this.#protection,
-		});
-		this.#cookie = cookieOut;
-	}
-
-	async #finish(cancelled: boolean): Promise<Domain> {
-		const named = this.#params.some(({ field }) => field === "destination_name");
-		if (!named) this.#params = [...this.#params, textParameter("destination_name", this.#domain.name)];
-		const { dom, cookieOut } = await this.#destination.call("DOMAIN_MIGRATE_FINISH3_PARAMS", {
-			params: this.#params,
-			cookieIn: cancelled ? NO_COOKIE : this.#cookie,
-			flags: this.#arriving,
-			cancelled: cancelled ? 1 : 0,
-		});
-		this.#cookie = cookieOut;
-		return new Domain(this.#destination, dom);
-	}
-
-	async #confirm(cancelled: boolean): Promise<void> {
-		await this.#domain.call("DOMAIN_MIGRATE_CONFIRM3_PARAMS", {
-			params: this.#params,
-			cookieIn: cancelled ? NO_COOKIE : this.#cookie,
-			flags: this.#flags | this.#protection,
-			cancelled: cancelled ? 1 : 0,
-		});
-	}
+/** The destination's end, over the wire. */
+export function migrationDestination(rpc: RpcClient): MigrationDestination<Domain> {
+	return {
+		async prepare(params, cookieIn, flags) {
+			const args = { params: wire(params), cookieIn, flags };
+			const { cookieOut, uriOut } = await rpc.call("DOMAIN_MIGRATE_PREPARE3_PARAMS", args);
+			return { cookie: cookieOut, uri: uriOut ?? undefined };
+		},
+		async finish(params, cookieIn, flags, cancelled) {
+			const args = { params: wire(params), cookieIn, flags, cancelled: cancelled ? 1 : 0 };
+			const { dom, cookieOut } = await rpc.call("DOMAIN_MIGRATE_FINISH3_PARAMS", args);
+			return { domain: new Domain(rpc, dom), cookie: cookieOut };
+		},
+	};
 }

@@ -6,6 +6,7 @@ import type { TypedParam } from "@virtkit/core/typed-params";
 /** virDomainMigrateFlags that are carried out. */
 export const MIGRATE_FLAG = {
 	live: 1,
+	peerToPeer: 2,
 	persistent: 8,
 	undefineSource: 16,
 	paused: 32,

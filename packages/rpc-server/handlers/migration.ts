@@ -1,4 +1,4 @@
-// Live migration as the client leads it, by the third version of libvirt's protocol with typed parameters.
+// Live migration as the client leads it or lets the source lead it, by the third version of libvirt's protocol with typed parameters.
 
 import { VirtError } from "@virtkit/base/errors";
 import type { Hypervisor } from "@virtkit/core/hypervisor";
@@ -17,9 +17,7 @@ function source(hypervisor: Hypervisor): Handlers {
 		DOMAIN_MIGRATE_BEGIN3_PARAMS: (context, { dom, params, flags }) =>
 			on(context, dom, "migrateBegin", flags, ({ cookie, xml }) => ({ cookieOut: cookie, xml }), params),
 		DOMAIN_MIGRATE_PERFORM3_PARAMS: (context, { dom, dconnuri, params, cookieIn, flags }) => {
-			if (dconnuri !== null)
-				throw new VirtError("ARGUMENT_UNSUPPORTED", "peer-to-peer migration is not supported: lead it from the client");
-			const request = { params, cookie: cookieIn };
+			const request = { params, cookie: cookieIn, ...(dconnuri === null ? {} : { peer: dconnuri }) };
 			return on(context, dom, "migratePerform", flags, ({ cookie }) => ({ cookieOut: cookie }), request);
 		},
 		DOMAIN_MIGRATE_CONFIRM3_PARAMS: (context, { dom, flags, cancelled }) =>
