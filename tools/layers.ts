@@ -37,7 +37,18 @@ export const LAYERS: readonly Layer[] = [
 			"packages/qmp",
 		],
 	},
-	{ folder: "packages/rpc-server", imports: ["packages/base", "packages/xdr", "packages/protocol", "packages/core"] },
+	{
+		folder: "packages/rpc-server",
+		imports: [
+			"packages/base",
+			"packages/xdr",
+			"packages/protocol",
+			"packages/core",
+			// Sockets that pass descriptors.
+			"packages/host/descriptor-socket.ts",
+			"packages/host/native.ts",
+		],
+	},
 	{
 		folder: "packages/client",
 		imports: ["packages/base", "packages/model", "packages/xdr", "packages/protocol", "packages/core"],

@@ -16,12 +16,14 @@ const PROTOTYPES = {
 	listen: "int listen(int fd, int backlog)",
 	open: "int open(const char *path, int flags, uint32_t mode)",
 	prlimit: "int prlimit64(int pid, int resource, const void *newLimit, void *oldLimit)",
+	recvmsg: "long recvmsg(int fd, _Inout_ virtkit_msghdr *message, int flags)",
 	sched_getaffinity: "int sched_getaffinity(int tid, size_t size, void *mask)",
 	sched_getscheduler: "int sched_getscheduler(int tid)",
 	sched_setaffinity: "int sched_setaffinity(int tid, size_t size, const void *mask)",
 	sched_setscheduler: "int sched_setscheduler(int tid, int policy, const void *parameter)",
 	sendmsg: "long sendmsg(int fd, const virtkit_msghdr *message, int flags)",
 	socket: "int socket(int domain, int type, int protocol)",
+	socketpair: "int socketpair(int domain, int type, int protocol, void *pair)",
 	strerror: "const char *strerror(int errno)",
 	syscall: "long syscall(long number, long a, long b, long c, long d)",
 } as const;
@@ -30,15 +32,17 @@ type FunctionName = keyof typeof PROTOTYPES;
 type Argument = number | bigint | string | NodeJS.TypedArray | MessageHeader | null;
 type Bound = (...args: readonly Argument[]) => number | string;
 
-/** struct msghdr of sendmsg(2), with its one struct iovec. */
+/** struct msghdr of sendmsg(2) and recvmsg(2), with its one struct iovec. */
 export interface MessageHeader {
 	readonly name: null;
 	readonly nameLength: number;
 	readonly vector: readonly [{ readonly base: Uint8Array; readonly length: number }];
 	readonly vectorLength: number;
 	readonly control: Uint8Array | null;
-	readonly controlLength: number;
-	readonly flags: number;
+	/** recvmsg writes here how much of `control` the kernel filled. */
+	controlLength: number;
+	/** recvmsg writes here whether something was cut off. */
+	flags: number;
 }
 
 let koffi: Koffi | undefined;

@@ -12,12 +12,20 @@ const SO_PEERCRED = 17;
 const SCM_RIGHTS = 1;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_DONTWAIT = 0x40;
+const MSG_CTRUNC = 0x8;
+const MSG_CMSG_CLOEXEC = 0x4000_0000;
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2000000;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const F_SETFD = 2;
+const F_DUPFD_CLOEXEC = 1030;
 const FD_CLOEXEC = 1;
 const EAGAIN = 11;
 const ESRCH = 3;
+const EACCES = 13;
+const ENOTCONN = 107;
 const SYS_pidfd_send_signal = 424;
 const SYS_pidfd_open = 434;
 const CONTROL_HEADER = 16;
@@ -66,6 +74,51 @@ export function sendFds(socketFd: number, data: Uint8Array, fds: readonly number
 	};
 	const result = callLibc("sendmsg", socketFd, header, MSG_NOSIGNAL | MSG_DONTWAIT);
 	return checked(result, `cannot send ${fds.length} descriptor(s) over a socket`);
+}
+
+/**
+ * Takes one byte off the UNIX socket `socketFd` and the descriptor that came along with it; undefined where nothing is
+ * there yet. The descriptor is the caller's to close.
+ *
+ * Throws where the byte carries none or several, and where the peer is gone; nothing stays open then.
+ */
+export function receiveFd(socketFd: number): number | undefined {
+	const doing = "Failed to recv file descriptor";
+	const control = new Uint8Array(CONTROL_HEADER + 8);
+	const header: MessageHeader = {
+		name: null,
+		nameLength: 0,
+		vector: [{ base: new Uint8Array(1), length: 1 }],
+		vectorLength: 1,
+		control,
+		// Room for one: what is beyond, the kernel closes and says so.
+		controlLength: CONTROL_HEADER + 4,
+		flags: 0,
+	};
+	const result = callLibc("recvmsg", socketFd, header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if ("errno" in result && result.errno === EAGAIN) return undefined;
+	if (checked(result, doing) === 0) throw systemError(doing, ENOTCONN);
+	const [level, type, fd] = new Int32Array(control.buffer, 8, 3);
+	if (header.controlLength === 0 || level !== SOL_SOCKET || type !== SCM_RIGHTS || fd === undefined)
+		throw systemError(doing, EACCES);
+	if (header.flags & MSG_CTRUNC) {
+		closeDescriptor(fd);
+		throw systemError(`${doing}: several came at once`, EACCES);
+	}
+	return fd;
+}
+
+/** Another descriptor of the same open file (dup(2)), which children do not inherit. */
+export function duplicateDescriptor(fd: number): number {
+	return checked(callLibc("fcntl", fd, F_DUPFD_CLOEXEC, 3), `Unable to duplicate file descriptor ${fd}`);
+}
+
+/** Two connected UNIX sockets (socketpair(2)), as descriptors that children do not inherit. */
+export function socketPairDescriptors(): [here: number, there: number] {
+	const pair = new Int32Array(2);
+	checked(callLibc("socketpair", AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "cannot create socket pair");
+	const [here = -1, there = -1] = pair;
+	return [here, there];
 }
 
 /** Who is at the other end of a connected UNIX socket, as it was when it connected. */
@@ -165,7 +218,7 @@ export function signalPidfd(pidfd: number, signal: number): boolean {
 	return true;
 }
 
-/** Closes a descriptor made by this module. */
+/** Closes a descriptor that Node knows nothing of, such as those made by this module. */
 export function closeDescriptor(fd: number): void {
 	callLibc("close", fd);
 }

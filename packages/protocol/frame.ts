@@ -28,6 +28,8 @@ export const FRAME_LIMITS = {
 	PAYLOAD_MAX: 33_554_408,
 	/** The most data that one stream packet carries, so that old peers can read it. */
 	STREAM_PAYLOAD_MAX: 262_120,
+	/** The most descriptors that one message announces. */
+	DESCRIPTORS_MAX: 32,
 } as const;
 
 const PREFIX_BYTES = FRAME_LIMITS.LENGTH_BYTES + FRAME_LIMITS.HEADER_BYTES;
@@ -63,6 +65,14 @@ export class FrameDecoder {
 
 	constructor(onFrame: (frame: Frame) => void) {
 		this.#onFrame = onFrame;
+	}
+
+	/**
+	 * How many more bytes surely belong to the frame that is under way or comes next: what may be read without reading
+	 * past it. A frame is as long as its header at least.
+	 */
+	get missing(): number {
+		return Math.max(this.#wanted, PREFIX_BYTES) - this.#pendingBytes;
 	}
 
 	/** Whether the bytes so far end within a frame. */
@@ -118,6 +128,19 @@ function decodeFrame(bytes: Buffer, at: number, length: number): Frame {
 	if (!isMessageType(type)) throw new FrameError(`a message of type ${type}`);
 	if (!isMessageStatus(status)) throw new FrameError(`a message of status ${status}`);
 	return { program, version, procedure, type, serial, status, payload: reader };
+}
+
+/**
+ * How many descriptors follow a CALL_WITH_FDS or REPLY_WITH_FDS message: the first word of its payload.
+ *
+ * Throws FrameError where they are more than libvirt takes (VIR_NET_MESSAGE_NUM_FDS_MAX).
+ */
+export function decodeDescriptorCount(payload: XdrReader): number {
+	if (payload.remaining < 4) throw new FrameError("a message with descriptors that does not say how many");
+	const count = payload.uint();
+	if (count > FRAME_LIMITS.DESCRIPTORS_MAX)
+		throw new FrameError(`${count} descriptors announced, at most ${FRAME_LIMITS.DESCRIPTORS_MAX} are allowed`);
+	return count;
 }
 
 function isMessageType(value: number): value is MessageType {

@@ -1,26 +1,12 @@
 // The calls that the transport itself answers: authentication, and what the connection as such is able to do.
 
 import { VirtError } from "@virtkit/base/errors";
+import { FEATURES } from "@virtkit/protocol/features";
 import { AUTH_TYPES } from "@virtkit/protocol/types/auth";
 import type { Handlers } from "./handler.ts";
 
-/** VIR_DRV_FEATURE_PROGRAM_KEEPALIVE: a client that asks for it answers pings. */
-const FEATURE_KEEPALIVE = 10;
-
-/** What every connection is able to do or not, by virDrvFeature; all other features are the hypervisor driver's. */
-const FEATURES: ReadonlyMap<number, boolean> = new Map([
-	// VIR_DRV_FEATURE_FD_PASSING: Node cannot take descriptors off a socket.
-	[8, false],
-	// VIR_DRV_FEATURE_TYPED_PARAM_STRING
-	[9, true],
-	[FEATURE_KEEPALIVE, true],
-	// VIR_DRV_FEATURE_REMOTE_EVENT_CALLBACK: events carry callback ids.
-	[14, true],
-	// VIR_DRV_FEATURE_REMOTE_CLOSE_CALLBACK
-	[15, true],
-	// VIR_DRV_FEATURE_NETWORK_UPDATE_HAS_CORRECT_ORDER
-	[16, true],
-]);
+/** What every connection is able to do, descriptors aside; all other features are the hypervisor driver's. */
+const OWN_FEATURES: ReadonlySet<number> = new Set(Object.values(FEATURES));
 
 function refuse(): never {
 	throw new VirtError("AUTH_FAILED", "no authentication is asked for on this socket", { domain: "RPC" });
@@ -37,10 +23,11 @@ export function withBuiltIns(handlers: Handlers): Handlers {
 		AUTH_SASL_STEP: refuse,
 		AUTH_POLKIT: refuse,
 		CONNECT_SUPPORTS_FEATURE: (context, args) => {
-			const own = FEATURES.get(args.feature);
-			if (own === undefined) return driverSupports?.(context, args) ?? { supported: 0 };
-			if (args.feature === FEATURE_KEEPALIVE) context.client.startKeepalive();
-			return { supported: own ? 1 : 0 };
+			const { feature } = args;
+			if (!OWN_FEATURES.has(feature)) return driverSupports?.(context, args) ?? { supported: 0 };
+			if (feature === FEATURES.FD_PASSING) return { supported: context.client.passesDescriptors ? 1 : 0 };
+			if (feature === FEATURES.PROGRAM_KEEPALIVE) context.client.startKeepalive();
+			return { supported: 1 };
 		},
 	};
 }

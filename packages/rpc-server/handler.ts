@@ -28,6 +28,8 @@ export interface Client {
 	/** Whether it came through the read-only socket, or asked for read-only when it opened the connection. */
 	readOnly: boolean;
 	readonly identity: ClientIdentity;
+	/** Whether its connection can pass descriptors: UNIX sockets can. */
+	readonly passesDescriptors: boolean;
 	/** When it connected. */
 	readonly connectedAt: Date;
 	/** Whatever the front-end keeps about the client: its open connection, its callback registrations. */
@@ -64,6 +66,12 @@ export interface ClientContext {
 	 * answered; when the handler fails, it never does. Asked for several times, it is the same.
 	 */
 	openStream(): ServerStream;
+	/** Descriptors that came with the call, closed once it is answered: what is to outlive that needs copies. */
+	readonly descriptors: readonly number[];
+	/** The descriptor at that place. Throws INTERNAL_ERROR, as libvirt does, where the client sent none. */
+	descriptorAt(slot: number): number;
+	/** Sends these with the result and closes them, also where that fails. Once, as the last thing a handler does. */
+	sendDescriptors(fds: readonly number[]): void;
 }
 
 /** Answers a call: with the result, or by throwing. A handler that needs no wait answers synchronously. */

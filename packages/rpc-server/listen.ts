@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, lstatSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { VirtError } from "@virtkit/base/errors";
+import { descriptorSocketOf } from "@virtkit/host/descriptor-socket";
+import { duplicateDescriptor, socketDescriptor } from "@virtkit/host/native";
 import type { ClientIdentity, Transport } from "./handler.ts";
 import type { RpcServer } from "./server.ts";
 
@@ -48,7 +50,9 @@ const PROBE_DEADLINE = 2000;
  */
 export async function listenUnix(server: RpcServer, options: UnixListenOptions): Promise<Listener> {
 	await refuseOccupied(options.path);
-	const listening = createServer({ noDelay: false }, (socket) => {
+	const listening = createServer({ pauseOnConnect: true }, (accepted) => {
+		const socket = withDescriptors(accepted);
+		if (socket === undefined) return;
 		server.accept(socket, {
 			identity: identityOf("unix", undefined, options.identify?.(socket)),
 			readOnly: options.readOnly ?? false,
@@ -66,6 +70,20 @@ export async function listenUnix(server: RpcServer, options: UnixListenOptions):
 	}
 	const { ino } = statSync(options.path);
 	return listenerOf(listening, options.path, undefined, () => removeSocket(options.path, ino));
+}
+
+/**
+ * The connection as a socket that can pass descriptors, since Node makes no such one when it accepts; undefined where
+ * this process has no descriptor left for it, or the client has gone: it is refused then.
+ */
+function withDescriptors(accepted: Socket): Socket | undefined {
+	try {
+		return descriptorSocketOf(duplicateDescriptor(socketDescriptor(accepted)));
+	} catch {
+		return undefined;
+	} finally {
+		accepted.destroy();
+	}
 }
 
 /** Listens on TCP. */

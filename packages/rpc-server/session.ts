@@ -2,12 +2,17 @@
 
 import type { Duplex } from "node:stream";
 import { toVirtError, VirtError } from "@virtkit/base/errors";
+import { type DescriptorPort, descriptorPortOf } from "@virtkit/host/descriptor-socket";
+import { closeDescriptor } from "@virtkit/host/native";
+import { FEATURES } from "@virtkit/protocol/features";
 import {
 	beginFrame,
+	decodeDescriptorCount,
 	encodeFrame,
 	endFrame,
 	type Frame,
 	FrameDecoder,
+	FrameError,
 	type FrameHeader,
 	MESSAGE_STATUS,
 	MESSAGE_TYPES,
@@ -37,12 +42,18 @@ export interface SessionHost {
 }
 
 const KEEPALIVE = PROGRAMS.keepalive;
+const SUPPORTS_FEATURE = PROGRAMS.remote.procedures.CONNECT_SUPPORTS_FEATURE.number;
 /** Unsent bytes above which a client is not read any further, until it has read. */
 const OUTPUT_HIGH_WATER = 1024 * 1024;
 /** Collected output is sent when it grows above this, rather than at the end of what is being done. */
 const FLUSH_BYTES = 256 * 1024;
 /** Why a client is not being read; several reasons may hold at once. */
-const PAUSED = { BY_REQUESTS: 1, BY_OUTPUT: 2, BY_STREAMS: 4, BY_CLOSING: 8 } as const;
+const PAUSED = { BY_REQUESTS: 1, BY_OUTPUT: 2, BY_STREAMS: 4, BY_CLOSING: 8, BY_DESCRIPTORS: 16 } as const;
+
+/** A call, and the descriptors that came with it. */
+interface Incoming extends Frame {
+	readonly descriptors?: readonly number[];
+}
 
 /** See the opening sentence; made and owned by RpcServer. */
 export class Session implements Client {
@@ -63,9 +74,12 @@ export class Session implements Client {
 	readonly #streams = new Map<number, ServerStream>();
 	readonly #cleanups: (() => void | Promise<void>)[] = [];
 	/** Calls that came while as many as allowed were being answered. */
-	readonly #waiting: Frame[] = [];
+	readonly #waiting: Incoming[] = [];
 	readonly #drainCallbacks: (() => void)[] = [];
 	readonly #closed = Promise.withResolvers<void>();
+	readonly #port: DescriptorPort | undefined;
+	/** Descriptors are on their way to the client; output waits until they are sent. */
+	#sending: Promise<void> | undefined;
 	#inFlight = 0;
 	#congestedStreams = 0;
 	#paused = 0;
@@ -79,6 +93,7 @@ export class Session implements Client {
 		this.#host = host;
 		this.id = id;
 		this.#socket = socket;
+		this.#port = descriptorPortOf(socket);
 		this.identity = identity;
 		this.readOnly = readOnly;
 		this.#keepalive = new Keepalive({
@@ -104,6 +119,10 @@ export class Session implements Client {
 		return this.#closed.promise;
 	}
 
+	get passesDescriptors(): boolean {
+		return this.#port !== undefined;
+	}
+
 	/** How many calls are being answered or wait to be. */
 	get pendingCalls(): number {
 		return this.#inFlight + this.#waiting.length;
@@ -122,11 +141,16 @@ export class Session implements Client {
 		this.#pause(PAUSED.BY_CLOSING);
 		setImmediate(() => {
 			this.#flushEvents();
-			this.#flush();
-			this.#socket.end();
-			// An end that the peer never acknowledges must not keep the client alive.
-			this.#socket.once("finish", () => this.#socket.destroy());
+			if (this.#sending === undefined) this.#end();
+			else void this.#sending.then(() => this.#end());
 		});
+	}
+
+	#end(): void {
+		this.#flush();
+		this.#socket.end();
+		// An end that the peer never acknowledges must not keep the client alive.
+		this.#socket.once("finish", () => this.#socket.destroy());
 	}
 
 	/** Disconnects at once. */
@@ -137,7 +161,7 @@ export class Session implements Client {
 	/** Takes no more calls, lets those under way be answered, and closes. */
 	async drain(): Promise<void> {
 		this.#pause(PAUSED.BY_CLOSING);
-		this.#waiting.length = 0;
+		this.#dropWaiting();
 		if (this.#inFlight === 0) this.close();
 		await this.closed;
 	}
@@ -171,6 +195,8 @@ export class Session implements Client {
 		this.#corked = true;
 		try {
 			this.#decoder.push(bytes);
+			if (this.#paused & PAUSED.BY_DESCRIPTORS && this.#decoder.incomplete)
+				throw new FrameError("bytes where descriptors were announced");
 		} catch (error) {
 			this.#fail("client sent what is no message", error);
 		} finally {
@@ -183,15 +209,49 @@ export class Session implements Client {
 		if (frame.program === KEEPALIVE.number) return this.#receiveKeepalive(frame);
 		switch (frame.type) {
 			case MESSAGE_TYPES.CALL:
-			case MESSAGE_TYPES.CALL_WITH_FDS:
+				if (frame.procedure === SUPPORTS_FEATURE) this.#expectDescriptors(frame);
 				this.#waiting.push(frame);
 				return this.#dispatchWaiting();
+			case MESSAGE_TYPES.CALL_WITH_FDS:
+				return this.#receiveWithDescriptors(frame);
 			case MESSAGE_TYPES.STREAM:
 				// Packets of a stream that has just ended may still arrive; they are no one's.
 				return this.#streams.get(frame.serial)?.receive(frame.status, frame.payload.rest());
 			default:
 				this.#host.logger.debug({ client: this.id, type: frame.type }, "dropping a message of unexpected type");
 		}
+	}
+
+	/** A client asks whether descriptors can be passed before it passes any: what it sends after the answer is read with care. */
+	#expectDescriptors({ payload }: Frame): void {
+		if (payload.peekInt() !== FEATURES.FD_PASSING || this.#port?.limited !== false) return;
+		this.#port.limitReads(() => this.#decoder.missing);
+	}
+
+	/** Throws where descriptors cannot come, or too many are announced: the connection is lost then, as with libvirt. */
+	#receiveWithDescriptors(frame: Frame): void {
+		if (this.#paused & PAUSED.BY_DESCRIPTORS) throw new FrameError("a message where descriptors were announced");
+		if (!this.#port?.limited) throw new FrameError("descriptors on a connection that was not asked to pass any");
+		const count = decodeDescriptorCount(frame.payload);
+		this.#pause(PAUSED.BY_DESCRIPTORS);
+		void this.#awaitDescriptors(this.#port, frame, count);
+	}
+
+	async #awaitDescriptors(port: DescriptorPort, frame: Frame, count: number): Promise<void> {
+		try {
+			this.#waiting.push({ ...frame, descriptors: await port.receive(count) });
+		} catch (error) {
+			return this.#fail("client did not send the descriptors that it announced", error);
+		}
+		if (this.#gone) return this.#dropWaiting();
+		this.#dispatchWaiting();
+		this.#flush();
+		this.#resume(PAUSED.BY_DESCRIPTORS);
+	}
+
+	/** Lets go of calls that are not answered any more. */
+	#dropWaiting(): void {
+		for (const { descriptors } of this.#waiting.splice(0)) descriptors?.forEach(closeDescriptor);
 	}
 
 	#receiveKeepalive(frame: Frame): void {
@@ -205,16 +265,18 @@ export class Session implements Client {
 		this.#scheduleFlush();
 	}
 
-	#dispatch(frame: Frame): void {
+	#dispatch(frame: Incoming): void {
+		const { descriptors } = frame;
 		try {
 			const entry = this.#entryOf(frame);
 			const args = decodeArguments(frame, entry);
-			const call = new Call(this, frame, () => this.#openStream(frame, entry));
+			const call = new Call(this, frame, () => this.#openStream(frame, entry), descriptors);
 			if (this.readOnly) refuseReadOnly(entry, args);
 			this.#host.guard?.(call, entry.program, entry.name, args);
 			this.#invoke(frame, entry, call, args);
 		} catch (error) {
 			this.#replyError(frame, error);
+			descriptors?.forEach(closeDescriptor);
 		}
 	}
 
@@ -224,7 +286,6 @@ export class Session implements Client {
 		if (program === undefined || program.version !== frame.version) {
 			throw rpcError(`Cannot find program ${frame.program} version ${frame.version}`);
 		}
-		if (frame.type === MESSAGE_TYPES.CALL_WITH_FDS) throw rpcError("passing of file descriptors is not supported");
 		if (frame.status !== MESSAGE_STATUS.OK) throw rpcError(`Unexpected message status ${frame.status}`);
 		const entry = program.entries[frame.procedure];
 		if (entry === undefined) throw rpcError(`unknown procedure: ${frame.procedure}`);
@@ -240,7 +301,10 @@ export class Session implements Client {
 			throw error;
 		}
 		if (result instanceof Promise) void this.#finishLater(frame, entry, call, result);
-		else this.#finish(frame, entry, call, result);
+		else {
+			this.#finish(frame, entry, call, result);
+			call.release();
+		}
 	}
 
 	async #finishLater(frame: Frame, entry: DispatchEntry, call: Call, promise: Promise<unknown>): Promise<void> {
@@ -251,6 +315,7 @@ export class Session implements Client {
 			call.fail();
 			this.#replyError(frame, error);
 		}
+		call.release();
 		this.#inFlight--;
 		this.#dispatchWaiting();
 		this.#scheduleFlush();
@@ -258,8 +323,11 @@ export class Session implements Client {
 	}
 
 	#finish(frame: Frame, entry: DispatchEntry, call: Call, result: unknown): void {
-		const start = beginFrame(this.#output, replyHeader(frame, MESSAGE_STATUS.OK));
+		const { outgoing } = call;
+		const type = outgoing.length > 0 ? MESSAGE_TYPES.REPLY_WITH_FDS : MESSAGE_TYPES.REPLY;
+		const start = beginFrame(this.#output, { ...replyHeader(frame, MESSAGE_STATUS.OK), type });
 		try {
+			if (outgoing.length > 0) this.#output.uint(outgoing.length);
 			entry.procedure.ret.encode(this.#output, result);
 			endFrame(this.#output, start);
 		} catch (error) {
@@ -269,6 +337,31 @@ export class Session implements Client {
 			throw rpcError("Unable to encode message payload");
 		}
 		call.answered();
+		if (outgoing.length > 0) this.#sendDescriptors(outgoing);
+	}
+
+	/** Sends what was written so far, then descriptors; what is written from now on waits for that. */
+	#sendDescriptors(fds: readonly number[]): void {
+		const sending = this.#sendInOrder(this.#sending, this.#output.take(), fds);
+		this.#sending = sending;
+		void sending.then(() => {
+			if (this.#sending !== sending) return;
+			this.#sending = undefined;
+			this.#flush();
+		});
+	}
+
+	async #sendInOrder(before: Promise<void> | undefined, bytes: Buffer, fds: readonly number[]): Promise<void> {
+		try {
+			if (before !== undefined) await before;
+			if (this.#gone || !this.#socket.writable) return;
+			this.#socket.write(bytes);
+			await this.#port?.send(fds);
+		} catch (error) {
+			this.#fail("descriptors cannot be sent to the client", error);
+		} finally {
+			fds.forEach(closeDescriptor);
+		}
 	}
 
 	#replyError(frame: Frame, thrown: unknown): void {
@@ -333,6 +426,10 @@ export class Session implements Client {
 
 	#flush(): void {
 		if (this.#output.length === 0) return;
+		if (this.#sending !== undefined) {
+			if (this.#output.length > this.#host.limits.maxUnsentBytes) this.#fail("client does not take its descriptors");
+			return;
+		}
 		const bytes = this.#output.take();
 		if (this.#gone || !this.#socket.writable) return;
 		this.#socket.write(bytes);
@@ -368,7 +465,7 @@ export class Session implements Client {
 		if (this.#gone) return;
 		this.#gone = true;
 		this.#keepalive.stop();
-		this.#waiting.length = 0;
+		this.#dropWaiting();
 		this.#abort.abort(new VirtError("OPERATION_ABORTED", "the client is gone", { domain: "RPC" }));
 		for (const stream of this.#streams.values()) stream.abandon();
 		for (const callback of this.#drainCallbacks.splice(0)) callback();

@@ -40,6 +40,11 @@ export class XdrReader {
 		return this.int() >>> 0;
 	}
 
+	/** The integer that comes next, left unread; undefined where none is left. */
+	peekInt(): number | undefined {
+		return this.remaining < 4 ? undefined : this.#buffer.readInt32BE(this.#at);
+	}
+
 	hyper(): bigint {
 		return this.#buffer.readBigInt64BE(this.#advance(8));
 	}
