@@ -308,7 +308,19 @@ export interface DomainOperations<D extends DomainHandle> {
 	// Consoles and channels
 	openConsole(domain: D, device: string | undefined, flags: number, context: CallContext): Promise<Duplex>;
 	openChannel(domain: D, name: string | undefined, flags: number, context: CallContext): Promise<Duplex>;
-	monitorCommand(domain: D, command: string, flags: number, context: CallContext): Promise<string>;
+	/** A connected socket that the console of that number speaks over. The caller's to close; so are those below. */
+	openGraphics(domain: D, index: number, fd: number, flags: number, context: CallContext): Promise<void>;
+	/** Comes to the descriptor of such a socket. */
+	openGraphicsFd(domain: D, index: number, flags: number, context: CallContext): Promise<number>;
+	/** Keeps copies of `fds` for the domain's disks, under that name, until the caller's connection ends. */
+	associateFds(domain: D, name: string, fds: readonly number[], flags: number, context: CallContext): Async<void>;
+	monitorCommand(
+		domain: D,
+		command: string,
+		fds: readonly number[],
+		flags: number,
+		context: CallContext,
+	): Promise<string>;
 	/** `timeout`: block −2, default −1, no wait 0, else seconds. */
 	agentCommand(domain: D, command: string, timeout: number, flags: number, context: CallContext): Promise<string>;
 

@@ -152,6 +152,9 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 
 	openConsole: row("virDomainOpenConsole", 3, ACTIVE, "none", true, "open_device"),
 	openChannel: row("virDomainOpenChannel", 1, ACTIVE, "none", true, "open_device"),
+	openGraphics: row("virDomainOpenGraphics", 1, ACTIVE, "modify", true, "open_graphics"),
+	openGraphicsFd: row("virDomainOpenGraphicsFD", 1, ACTIVE, "modify", true, "open_graphics"),
+	associateFds: row("virDomainFDAssociate", 3, ALWAYS, "none", true, "write"),
 	monitorCommand: row("virDomainQemuMonitorCommand", 1, ACTIVE, "query", true, "write"),
 	agentCommand: row("virDomainQemuAgentCommand", 0, ACTIVE, "none", true, "write"),
 

@@ -12,6 +12,7 @@ import { configOperations } from "./config/config-operations.ts";
 import { defineOperations } from "./config/define-operations.ts";
 import { domainCollection } from "./config/domain-collection.ts";
 import { xmlOperations } from "./config/xml-operations.ts";
+import { graphicsOperations } from "./console/graphics.ts";
 import { consoleOperations } from "./console/operations.ts";
 import { monitorOperations } from "./control/monitor-command.ts";
 import { controlOperations } from "./control/operations.ts";
@@ -120,6 +121,7 @@ function operationsOf(driver: Driver): Partial<DomainOperations<QemuDomain>> {
 		...saveOperations(driver),
 		...migrationOperations(driver),
 		...consoleOperations,
+		...graphicsOperations,
 		...controlOperations(driver),
 		...blockOperations(driver),
 		...snapshotOperations(driver),

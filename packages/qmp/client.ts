@@ -37,6 +37,12 @@ export interface QmpClientOptions {
 	readonly maxLineBytes?: number;
 }
 
+/** How a command is given. */
+export interface CommandOptions extends CallOptions {
+	/** A descriptor that goes along with it; it stays ours and may be closed once the command is answered. */
+	readonly fd?: number | undefined;
+}
+
 interface ClientEvents {
 	event: [QmpEvent];
 	/** The monitor is gone; told once. */
@@ -46,8 +52,8 @@ interface ClientEvents {
 /** Arguments of a command: they may be left out where none of them is required. */
 type CommandInput<C extends keyof QmpCommands> =
 	Record<never, never> extends QmpCommands[C]["args"]
-		? [args?: QmpCommands[C]["args"] | undefined, options?: CallOptions]
-		: [args: QmpCommands[C]["args"], options?: CallOptions];
+		? [args?: QmpCommands[C]["args"] | undefined, options?: CommandOptions]
+		: [args: QmpCommands[C]["args"], options?: CommandOptions];
 
 export class QmpClient extends EventEmitter<ClientEvents> implements AsyncDisposable {
 	/** QEMU's greeting, once commands are accepted; rejects where negotiation fails. Waiting for it is never needed. */
@@ -109,13 +115,13 @@ export class QmpClient extends EventEmitter<ClientEvents> implements AsyncDispos
 		fd: number,
 		name: C,
 		args: QmpCommands[C]["args"],
-		options?: CallOptions,
+		options: CallOptions = {},
 	): Promise<QmpCommands[C]["ret"]> {
 		if (this.#options.sendFd === undefined)
 			return Promise.reject(
 				new VirtError("INTERNAL_ERROR", `${this.#name} was opened without a way to pass descriptors`),
 			);
-		return this.#call("execute", name, args, options, fd) as Promise<QmpCommands[C]["ret"]>;
+		return this.#call("execute", name, args, { ...options, fd }) as Promise<QmpCommands[C]["ret"]>;
 	}
 
 	/** Executes a command that is in no schema of ours, typed by the caller. */
@@ -128,7 +134,7 @@ export class QmpClient extends EventEmitter<ClientEvents> implements AsyncDispos
 	 *
 	 * What the text calls `id` is replaced. Throws INVALID_ARG on text that is no JSON object.
 	 */
-	async executeText(text: string, options: CallOptions = {}): Promise<string> {
+	async executeText(text: string, options: CommandOptions = {}): Promise<string> {
 		let command: Readonly<Record<string, unknown>>;
 		try {
 			command = parseObject(text);
@@ -138,7 +144,8 @@ export class QmpClient extends EventEmitter<ClientEvents> implements AsyncDispos
 		const id = this.#queue.nextId();
 		const name = String(command["execute"] ?? command["exec-oob"]);
 		const oob = this.#oob && "exec-oob" in command;
-		const answer = await this.#send({ id, name, oob, line: `${JSON.stringify({ ...command, id })}\r\n` }, options);
+		const line = `${JSON.stringify({ ...command, id })}\r\n`;
+		const answer = await this.#send({ id, name, oob, line, fd: options.fd }, options);
 		return answer.line;
 	}
 
@@ -200,11 +207,11 @@ export class QmpClient extends EventEmitter<ClientEvents> implements AsyncDispos
 		verb: "execute" | "exec-oob",
 		name: string,
 		args?: object,
-		options: CallOptions = {},
-		fd?: number,
+		options: CommandOptions = {},
 	): Promise<unknown> {
 		const id = this.#queue.nextId();
-		const command = { id, name, line: formatCommand(verb, name, args, id), oob: verb === "exec-oob", fd };
+		const line = formatCommand(verb, name, args, id);
+		const command = { id, name, line, oob: verb === "exec-oob", fd: options.fd };
 		const answer = await this.#send(command, options);
 		if (answer.kind === "return") return answer.value;
 		throw new QmpError("INTERNAL_ERROR", "unable to execute QEMU command", name, answer);

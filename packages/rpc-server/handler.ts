@@ -50,6 +50,8 @@ export interface Client {
 	onClose(cleanup: () => void | Promise<void>): void;
 	/** Sends keepalive pings from now on, and disconnects when they stay unanswered; the client must know of them. */
 	startKeepalive(): void;
+	/** What was registered with `onClose` is done at once, so that the client finds it done; then disconnects. */
+	leave(): Promise<void>;
 	/** Disconnects once everything already queued has been sent. */
 	close(): void;
 }

@@ -137,6 +137,11 @@ export class Session implements Client {
 		if (!this.#gone) this.#keepalive.start();
 	}
 
+	async leave(): Promise<void> {
+		await this.#runCleanups();
+		this.close();
+	}
+
 	close(): void {
 		this.#pause(PAUSED.BY_CLOSING);
 		setImmediate(() => {
@@ -469,8 +474,12 @@ export class Session implements Client {
 		this.#abort.abort(new VirtError("OPERATION_ABORTED", "the client is gone", { domain: "RPC" }));
 		for (const stream of this.#streams.values()) stream.abandon();
 		for (const callback of this.#drainCallbacks.splice(0)) callback();
-		for (const cleanup of this.#cleanups.splice(0).reverse()) await this.#runCleanup(cleanup);
+		await this.#runCleanups();
 		this.#closed.resolve();
+	}
+
+	async #runCleanups(): Promise<void> {
+		for (const cleanup of this.#cleanups.splice(0).reverse()) await this.#runCleanup(cleanup);
 	}
 
 	async #runCleanup(cleanup: () => void | Promise<void>): Promise<void> {

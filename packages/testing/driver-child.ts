@@ -78,7 +78,8 @@ async function carryOut(command: DriverCommand): Promise<unknown> {
 	const domain = driver.domains.byName(name);
 	if (!domain) throw new Error(`no domain '${name}'`);
 	if (command.do === "xml") return invoke(hypervisor, "xml", domain, flags, context);
-	if (command.do === "attachDevice" || command.do === "detachDevice" || command.do === "monitorCommand")
+	if (command.do === "monitorCommand") return invoke(hypervisor, command.do, domain, flags, context, text, []);
+	if (command.do === "attachDevice" || command.do === "detachDevice")
 		return invoke(hypervisor, command.do, domain, flags, context, text);
 	await invoke(hypervisor, command.do, domain, flags, context);
 	return describe(domain);

@@ -69,10 +69,12 @@ export async function copy(driver: Driver, domain: QemuDomain, request: CopyRequ
 	const run = domain.activeRun();
 	const disk = idleDisk(run, request.path);
 	const reuse = (flags & COPY.reuse) !== 0;
+	const target = readCopy(disk, request.xml);
+	if (target.source?.fdgroup !== undefined)
+		throw new VirtError("CONFIG_UNSUPPORTED", "copy to a FD passed disk source is not yet supported");
 	if (!(flags & COPY.transient) && domain.persistent)
 		throw new VirtError("OPERATION_INVALID", "domain is not transient");
 	const shallow = (flags & COPY.shallow) !== 0 && Boolean(topImage(disk).backing);
-	const target = readCopy(disk, request.xml);
 	target.driver.type ??= reuse ? undefined : disk.driver.type;
 	if (target.driver.type === undefined)
 		throw new VirtError("CONFIG_UNSUPPORTED", "reused mirror destination format must be specified");

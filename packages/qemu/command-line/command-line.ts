@@ -50,7 +50,8 @@ export class CommandLine {
 	/** Changes a device before it is appended: what a definition's overrides do. */
 	adaptDevice: (device: JsonObject) => JsonObject = (device) => device;
 	#origin: Origin = { what: "always" };
-	#fdSets = 0;
+	/** How many sets of descriptors there are; they are numbered from 0. */
+	fdSets = 0;
 
 	constructor(binary: string) {
 		this.binary = binary;
@@ -97,9 +98,14 @@ export class CommandLine {
 
 	/** Puts inherited descriptor `number` into a set of its own (-add-fd) and returns the path by which QEMU opens it. */
 	addFdSet(number: number | string, opaque: string): string {
-		const set = this.#fdSets++;
+		const set = this.fdSets++;
 		this.add("-add-fd", `set=${set},fd=${number},opaque=${opaque}`);
-		return `/dev/fdset/${set}`;
+		return fdSetPath({ set });
+	}
+
+	/** Has the child inherit `fd` as a member of a set whose number is settled. */
+	addToFdSet(set: number, fd: number, opaque: string): void {
+		this.add("-add-fd", `set=${set},fd=${this.passFd(fd)},opaque=${opaque}`);
 	}
 
 	/** The argument vector, binary first. */
@@ -107,6 +113,9 @@ export class CommandLine {
 		return [this.binary, ...this.options.flatMap(({ name, value }) => (value === undefined ? [name] : [name, value]))];
 	}
 }
+
+/** The path by which QEMU opens a set of descriptors. */
+export const fdSetPath = ({ set }: { readonly set: number }): string => `/dev/fdset/${set}`;
 
 /** `value` as JSON text; 64-bit numbers keep all their digits. */
 export function formatJson(value: JsonObject): string {

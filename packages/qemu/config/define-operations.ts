@@ -174,13 +174,17 @@ function setAutostart(driver: Driver, domain: QemuDomain, kind: AutostartKind, o
 
 type DefineOperations = Pick<
 	DomainOperations<QemuDomain>,
-	"undefine" | "rename" | "getAutostart" | "setAutostart" | "getAutostartOnce" | "setAutostartOnce"
+	"undefine" | "rename" | "associateFds" | "getAutostart" | "setAutostart" | "getAutostartOnce" | "setAutostartOnce"
 >;
 
 export function defineOperations(driver: Driver): DefineOperations {
 	return {
 		undefine: (domain, flags) => undefine(driver, domain, flags),
 		rename: (domain, name) => rename(driver, domain, name),
+		associateFds: (domain, name, fds, flags, context) => {
+			if (fds.length === 0) throw new VirtError("INVALID_ARG", "nfds in virDomainFDAssociate must not be zero");
+			domain.fdGroups.associate(name, fds, flags, context);
+		},
 		getAutostart: (domain) => domain.autostart,
 		setAutostart: (domain, on) => setAutostart(driver, domain, "always", on),
 		getAutostartOnce: (domain) => domain.autostartOnce,

@@ -13,13 +13,15 @@ const HUMAN = 1;
 const NO_DEADLINE = Number.POSITIVE_INFINITY;
 
 export const monitorOperations = (driver: Driver): Pick<DomainOperations<QemuDomain>, "monitorCommand"> => ({
-	monitorCommand: async (domain, command, flags, { signal }) => {
+	monitorCommand: async (domain, command, fds, flags, { signal }) => {
+		const [fd] = fds;
+		if (fds.length > 1) throw new VirtError("INVALID_ARG", "at most 1 fd can be passed to qemu along with a command");
 		const { monitor, tampered } = domain.activeRun();
 		if (!tampered.monitor) {
 			tampered.monitor = true;
 			saveStatus(driver, domain);
 		}
-		const options = { deadlineMs: NO_DEADLINE, signal };
+		const options = { deadlineMs: NO_DEADLINE, signal, fd };
 		if (flags & HUMAN) return monitor.execute("human-monitor-command", { "command-line": command }, options);
 		try {
 			return await monitor.executeText(command, options);

@@ -42,7 +42,7 @@ test("memory and disks of a guest are looked into, and the guest is measured and
 	await until(async () => (await rate())["dirtyrate.calc_status"] === 2, "the rate is measured");
 	assert.equal((await rate())["dirtyrate.calc_mode"], "page-sampling");
 
-	await tests.run("monitorCommand", domain, 0, '{"execute":"query-status"}');
+	await tests.run("monitorCommand", domain, 0, '{"execute":"query-status"}', []);
 	assert.ok((await tests.run("messages", domain, 2)).includes("tainted: custom monitor control commands issued"));
 	await tests.restart();
 	const again = tests.driver.domains.byName("seen");

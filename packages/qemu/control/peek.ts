@@ -57,6 +57,8 @@ async function blockPeek(domain: QemuDomain, path: string, offset: bigint, size:
 			"OPERATION_UNSUPPORTED",
 			`peeking is only supported for disk with 'raw' format not '${disk.driver.type ?? "none"}'`,
 		);
+	if (disk.source?.fdgroup !== undefined)
+		throw new VirtError("OPERATION_UNSUPPORTED", "peeking is not supported for FD passed images");
 	const file = localPath(topImage(disk));
 	if (file === undefined)
 		throw new VirtError(

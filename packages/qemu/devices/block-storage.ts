@@ -5,6 +5,7 @@ import { VirtError } from "@virtkit/base/errors";
 import type { StorageHost, StorageProtocol, StorageType } from "@virtkit/model/domain/disk-source";
 import { formatPciPlace } from "../addresses/pci-set.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
+import { fdSetPath } from "../command-line/command-line.ts";
 import type { DriverHost } from "../driver-host.ts";
 import { cacheProps } from "./block-format.ts";
 import { type DiskImage, storageNode, storageOwner } from "./disk-image.ts";
@@ -75,6 +76,12 @@ const BY_PROTOCOL: Partial<Record<StorageProtocol, Render>> = {
 
 /** libgfapi's log level that libvirt asks for. */
 const GLUSTER_DEBUG = 4;
+
+/** An image that is opened already: QEMU takes the descriptor out of its set. */
+function fdSetProps(image: DiskImage, { imageDescriptors }: DefineContext): JsonObject {
+	const passed = imageDescriptors?.get(image.source);
+	return fileProps(image, "file", passed ? fdSetPath(passed) : image.source.file);
+}
 
 function fileProps(image: DiskImage, driver: string, filename: string | undefined): JsonObject {
 	const { reservations } = image.source;
@@ -198,9 +205,18 @@ function escapePath(path: string): string {
 
 /** Where the bytes of `image` are, as QEMU's BlockdevOptions without what any node has. */
 export function protocolProps(image: DiskImage, context: DefineContext): JsonObject {
-	const render = BY_TYPE[image.type];
+	const render = image.source.fdgroup === undefined ? BY_TYPE[image.type] : fdSetProps;
 	if (!render) throw new VirtError("INTERNAL_ERROR", `unable to create blockdev props for ${image.type} disk type`);
 	return render(image, context);
+}
+
+/**
+ * How the image may be opened: QEMU begins with reading and writes where it must, which a single descriptor cannot serve.
+ */
+function accessProps(image: DiskImage, { imageDescriptors }: DefineContext): JsonObject {
+	const passed = imageDescriptors?.get(image.source);
+	if (passed?.fds.length !== 1) return { "auto-read-only": true };
+	return { "read-only": passed.writable ? false : image.readonly };
 }
 
 /** The protocol layer of `image` as QEMU's blockdev-add takes it. */
@@ -209,7 +225,7 @@ export function storageProps(image: DiskImage, context: DefineContext): JsonObje
 		...protocolProps(image, context),
 		"node-name": storageNode(image),
 		cache: cacheProps(image.options.cache),
-		"auto-read-only": true,
+		...accessProps(image, context),
 		discard: "unmap",
 	};
 }

@@ -10,7 +10,15 @@ import { MANAGED_RESERVATIONS, reservationsObject, storageProps, tlsObject } fro
 import { addDevice } from "./device-option.ts";
 import { formatCardDrive } from "./disk-card.ts";
 import { diskDeviceProps, vhostUserChardev } from "./disk-device.ts";
-import { copyOnReadNode, type DiskImage, formatNode, imageChain, isEmptyDisk, topImage } from "./disk-image.ts";
+import {
+	copyOnReadNode,
+	type DiskImage,
+	formatNode,
+	imageChain,
+	isEmptyDisk,
+	storageNode,
+	topImage,
+} from "./disk-image.ts";
 import { imageSecrets, type SecretContext } from "./disk-secrets.ts";
 import type { BuildContext, DeviceEntry } from "./entry.ts";
 
@@ -72,6 +80,14 @@ export function addImage(command: CommandLine, { objects, nodes }: ImageParts): 
 	for (const node of nodes) command.addJson("-blockdev", node);
 }
 
+/** Hands over the descriptors that images of the disk are opened by. */
+function passDescriptors(disk: DiskDef, { command, imageDescriptors }: BuildContext): void {
+	for (const image of imageChain(disk)) {
+		const { set, fds = [] } = imageDescriptors?.get(image.source) ?? { set: 0 };
+		for (const [index, fd] of fds.entries()) command.addToFdSet(set, fd, `${storageNode(image)}${index}`);
+	}
+}
+
 export function buildDisk(disk: DiskDef, context: BuildContext): void {
 	// Guests that share a backing image plug the disk in once they run.
 	if (disk.transient?.shareBacking) return;
@@ -83,6 +99,7 @@ export function buildDisk(disk: DiskDef, context: BuildContext): void {
 	}
 	if (disk.type === "vhostuser") command.add("-chardev", formatVhostUserChardev(disk));
 	else if (!isEmptyDisk(disk)) {
+		passDescriptors(disk, context);
 		for (const parts of diskParts(disk, context)) addImage(command, parts);
 		if (disk.driver.copy_on_read) command.addJson("-blockdev", copyOnReadProps(disk));
 	}

@@ -9,7 +9,8 @@ import { settleChain } from "../lifecycle/backing-chain.ts";
 import { lendDisks } from "../lifecycle/ownership.ts";
 import { readMasterKey } from "../lifecycle/work-folder.ts";
 import { addImage, diskParts } from "./disk-build.ts";
-import { formatNode, isEmptyDisk, numberPluggedImages, topImage } from "./disk-image.ts";
+import { formatNode, imageChain, isEmptyDisk, numberPluggedImages, topImage } from "./disk-image.ts";
+import { checkDescriptors } from "./disk-start-check.ts";
 import { diskQomPath, throttleArguments } from "./disk-throttle.ts";
 import type { UpdateContext } from "./entry.ts";
 
@@ -36,6 +37,7 @@ export async function changeMedium(disk: DiskDef, changed: DiskDef, context: Upd
 	const { driver, run, undo } = context;
 	const { monitor } = run;
 	if (!isEmptyDisk(changed)) {
+		imageChain(changed).forEach((image) => checkDescriptors(image, context));
 		settleChain(changed);
 		numberPluggedImages(run, changed);
 	}

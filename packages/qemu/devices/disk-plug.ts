@@ -6,7 +6,8 @@ import { sourcePath } from "@virtkit/model/domain/disk-source";
 import { defaultScsiModel, findController } from "../addresses/controllers.ts";
 import { settleChain } from "../lifecycle/backing-chain.ts";
 import { controller } from "./controller.ts";
-import { hasBlockNodes, isEmptyDisk, numberPluggedImages } from "./disk-image.ts";
+import { hasBlockNodes, imageChain, isEmptyDisk, numberPluggedImages } from "./disk-image.ts";
+import { checkDescriptors } from "./disk-start-check.ts";
 import { throttleArguments } from "./disk-throttle.ts";
 import { updateDisk } from "./disk-update.ts";
 import type { DefineContext, Hotplug, LiveContext, PlugContext } from "./entry.ts";
@@ -70,9 +71,22 @@ export function neededScsiControllers(address: DiskDef["address"], context: Live
 		.map((index) => ({ entry: controller, device: { type: "scsi" as const, index, model } }));
 }
 
-function prepare(disk: DiskDef, { run }: PlugContext): void {
+/** Takes the descriptors that clients passed for images of the disk, and looks through them for what lies below. */
+async function takeDescriptors(disk: DiskDef, context: PlugContext): Promise<void> {
+	if (imageChain(disk).every(({ source }) => source.fdgroup === undefined)) return;
+	const sets = await context.run.monitor.execute("query-fdsets");
+	const firstSet = Math.max(-1, ...sets.map((set) => set["fdset-id"])) + 1;
+	const claimed = context.domain.fdGroups.claim([disk], firstSet);
+	for (const [source, passed] of claimed.images) context.imageDescriptors.set(source, passed);
+	for (const image of imageChain(disk)) checkDescriptors(image, context);
+	settleChain(disk, claimed.images);
+}
+
+async function prepare(disk: DiskDef, context: PlugContext): Promise<void> {
+	const { run } = context;
 	if (disk.transient?.shareBacking)
 		throw new VirtError("OPERATION_UNSUPPORTED", "disks that share a backing image cannot be plugged in");
+	await takeDescriptors(disk, context);
 	if (hasBlockNodes(disk) && !isEmptyDisk(disk)) numberPluggedImages(run, disk);
 }
 

@@ -57,6 +57,11 @@ function checkImage(image: DiskImage, context: DefineContext): void {
 	checkImageSecrets(image, context);
 	if (source.tls === true && !hasTls.has(source.protocol))
 		throw new VirtError("CONFIG_UNSUPPORTED", `TLS transport is not supported for disk protocol '${source.protocol}'`);
-	if (source.fdgroup !== undefined && image.card === undefined)
-		throw new VirtError("INVALID_ARG", `file descriptor group '${source.fdgroup}' was not associated with the domain`);
+	checkDescriptors(image, context);
+}
+
+/** Refuses an image that is to be opened by descriptors which nobody handed over. */
+export function checkDescriptors({ source, card }: DiskImage, { imageDescriptors }: DefineContext): void {
+	if (source.fdgroup === undefined || card !== undefined || imageDescriptors?.has(source)) return;
+	throw new VirtError("INVALID_ARG", `file descriptor group '${source.fdgroup}' was not associated with the domain`);
 }

@@ -6,6 +6,7 @@ import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import type { CommandLine } from "../command-line/command-line.ts";
 import type { QemuDomain } from "../domain/domain.ts";
+import type { ImageDescriptors } from "../domain/fd-groups.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import type { DriverHost } from "../driver-host.ts";
@@ -19,6 +20,8 @@ export interface DefineContext {
 	readonly host: DriverHost;
 	/** True for a definition that is new; false for one that was stored, saved or migrated, whose guest ABI must stay. */
 	readonly fresh: boolean;
+	/** What stands for images whose files are opened already, by the image's source; absent where nothing starts. */
+	readonly imageDescriptors?: ReadonlyMap<object, ImageDescriptors>;
 }
 
 /** What is known while a command line is built for a start (or for domxml-to-native, when nothing may be opened). */
@@ -112,6 +115,8 @@ export interface PlugContext extends LiveContext {
 	readonly undo: UndoStack;
 	/** Descriptors opened for the device, which are QEMU's once it is plugged in; closed here in any case. */
 	readonly descriptors: Map<object, readonly number[]>;
+	/** The same for images. */
+	readonly imageDescriptors: Map<object, ImageDescriptors>;
 }
 
 /** What is known while a device of a running guest is changed. */

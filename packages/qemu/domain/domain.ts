@@ -6,6 +6,7 @@ import type { DomainHandle } from "@virtkit/core/domain-operations";
 import type { DomainRef } from "@virtkit/core/domain-ref";
 import type { DomainState, DomainStateName } from "@virtkit/core/domain-state";
 import type { Definition, DefinitionFigures } from "./definition.ts";
+import { FdGroups } from "./fd-groups.ts";
 import type { Run } from "./run.ts";
 
 /** Where a stored definition comes from when it is not in memory. */
@@ -18,6 +19,8 @@ export const NO_AGENT_TIMEOUT = -2;
 export class QemuDomain implements DomainHandle {
 	readonly uuid: string;
 	readonly lock = new JobLock();
+	/** What clients passed for its disks. */
+	readonly fdGroups = new FdGroups();
 	name: string;
 	/** Has a definition that stays when it does not run. */
 	persistent = false;

@@ -25,7 +25,9 @@ async function blockInfo(domain: QemuDomain, path: string): Promise<BlockInfo> {
 	refuseVhostUser(disk, "block info is");
 	if (isEmptySource(disk.source))
 		throw new VirtError("INVALID_ARG", `disk '${path}' does not currently have a source assigned`);
-	if (run) return await liveInfo(run, disk);
+	if (run && disk.source?.fdgroup === undefined) return await liveInfo(run, disk);
+	if (disk.source?.fdgroup !== undefined)
+		throw new VirtError("OPERATION_UNSUPPORTED", "block info is not supported for FD passed disk image");
 	const sizes = imageSizes(topImage(disk));
 	if (sizes) return sizes;
 	throw new VirtError("OPERATION_UNSUPPORTED", `the size of disk '${path}', which is on the network, is not known`);

@@ -35,8 +35,9 @@ function sizeInHeader(header: Buffer, format: string): bigint | undefined {
 	return size * (field.unit ?? 1n);
 }
 
-/** Path of the image on this host; undefined where it is elsewhere. */
+/** Path of the image on this host; undefined where it is elsewhere, or opened by descriptors that a client passed. */
 export function localPath({ type, source }: DiskImage): string | undefined {
+	if (source.fdgroup !== undefined) return undefined;
 	return type === "file" ? source.file : type === "block" ? source.dev : type === "dir" ? source.dir : undefined;
 }
 

@@ -30,6 +30,7 @@ function monitor(own: TestDriver, guest: Awaited<ReturnType<TestDriver["create"]
 		guest,
 		0,
 		JSON.stringify({ execute: "human-monitor-command", arguments: arguments_ }),
+		[],
 	);
 }
 

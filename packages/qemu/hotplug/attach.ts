@@ -59,7 +59,8 @@ async function attachToGuest(found: KnownPluggable, context: LiveContext): Promi
 async function plugAll(plugs: readonly Pluggable[], def: DomainDef, live: LiveContext): Promise<void> {
 	const { driver, domain, run } = live;
 	const descriptors = new Map<object, readonly number[]>();
-	const context: PlugContext = { ...live, def, undo: new UndoStack(), descriptors };
+	const imageDescriptors: PlugContext["imageDescriptors"] = new Map();
+	const context: PlugContext = { ...live, def, undo: new UndoStack(), descriptors, imageDescriptors };
 	await using undo = context.undo;
 	undo.defer("the note of the attachment", () => saveStatus(driver, domain));
 	try {
@@ -75,6 +76,7 @@ async function plugAll(plugs: readonly Pluggable[], def: DomainDef, live: LiveCo
 		}
 	} finally {
 		for (const fd of [...descriptors.values()].flat()) closeSync(fd);
+		for (const { fds } of imageDescriptors.values()) fds.forEach(closeSync);
 	}
 	undo.commit();
 	accept(plugs, context);

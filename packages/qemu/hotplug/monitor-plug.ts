@@ -21,6 +21,10 @@ export async function plugIn(run: Run, line: PlugLine, undo: UndoStack): Promise
 		// Whoever uses the descriptor takes it away: then there is nothing to close.
 		undo.defer(`descriptor ${name}`, () => closeDescriptor(run, name));
 	}
+	for (const { fd, set, opaque } of line.setFds) {
+		const { "fdset-id": id, fd: member } = await run.monitor.sendWithFd(fd, "add-fd", { "fdset-id": set, opaque });
+		undo.defer(`descriptor ${opaque}`, () => removeFromSet(run, id, member));
+	}
 	const results = await Promise.allSettled(
 		plugs.map((plug) => run.monitor.executeUntyped(plug.execute, plug.arguments)),
 	);
@@ -36,6 +40,11 @@ async function closeDescriptor(run: Run, name: string): Promise<void> {
 	} catch (error) {
 		if (!isQmpError(error)) throw error;
 	}
+}
+
+async function removeFromSet(run: Run, set: number, member: number): Promise<void> {
+	if (run.monitor.loss) return;
+	await run.monitor.execute("remove-fd", { "fdset-id": set, fd: member });
 }
 
 async function takeOut(run: Run, { undo, isDevice }: Plug): Promise<void> {

@@ -41,9 +41,17 @@ export interface NamedFd {
 	readonly name: string;
 }
 
+/** A descriptor that QEMU gets over the monitor, as a member of a set. */
+export interface FdInSet {
+	readonly fd: number;
+	readonly set: number;
+	readonly opaque: string;
+}
+
 /** See the opening sentence. Descriptors have names instead of numbers. */
 export class PlugLine extends CommandLine {
 	readonly fds: NamedFd[] = [];
+	readonly setFds: FdInSet[] = [];
 	readonly #owner: string;
 
 	/** `owner`: what descriptors are named after. */
@@ -60,6 +68,10 @@ export class PlugLine extends CommandLine {
 
 	override addFdSet(): string {
 		throw new VirtError("OPERATION_UNSUPPORTED", "devices that need a set of descriptors cannot be plugged in");
+	}
+
+	override addToFdSet(set: number, fd: number, opaque: string): void {
+		this.setFds.push({ fd, set, opaque });
 	}
 
 	/** The options as monitor commands, in order. Throws OPERATION_UNSUPPORTED where the monitor has none for one. */

@@ -9,6 +9,7 @@ import type { DiskDef } from "@virtkit/model/domain/disk";
 import { IMAGE_FORMATS, type ImageFormat } from "@virtkit/model/domain/disk-source";
 import { imageChain, isEmptyDisk } from "../devices/disk-image.ts";
 import type { QemuDomain } from "../domain/domain.ts";
+import type { ImageDescriptors } from "../domain/fd-groups.ts";
 import { sourcePathOf } from "../domain/find-device.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
@@ -27,16 +28,19 @@ const PROTOCOL = /^[a-z0-9.+-]+:/i;
 /** virConnectDomainEventDiskChangeReason. */
 const CHANGE = { missing: 0, dropped: 1 } as const;
 
+/** Images that are opened already, by their sources. */
+type PassedImages = ReadonlyMap<object, ImageDescriptors>;
+
 /**
  * Completes the chains of the run's disks. A disk that may be missing and is loses its medium, or goes altogether.
  *
  * Throws SYSTEM_ERROR naming the file that cannot be had.
  */
-export function settleImages(driver: Driver, domain: QemuDomain, run: Run): void {
+export function settleImages(driver: Driver, domain: QemuDomain, run: Run, passed: PassedImages): void {
 	const { devices } = run.live.def;
 	devices.disks = devices.disks.filter((disk) => {
 		try {
-			settleChain(disk);
+			settleChain(disk, passed);
 			return true;
 		} catch (error) {
 			if (disk.source?.startupPolicy !== "optional") throw error;
@@ -59,7 +63,7 @@ function dropMissing(driver: Driver, domain: QemuDomain, disk: DiskDef): boolean
 }
 
 /** Completes the chain of one disk. Throws SYSTEM_ERROR naming the file that cannot be had. */
-export function settleChain(disk: DiskDef): void {
+export function settleChain(disk: DiskDef, passed: PassedImages = new Map()): void {
 	if (isEmptyDisk(disk)) return;
 	const chain = imageChain(disk);
 	const top = localPath(chain[0] ?? never());
@@ -68,9 +72,10 @@ export function settleChain(disk: DiskDef): void {
 		if (path !== undefined) checkExists(path, top);
 	}
 	const last = chain.at(-1) ?? never();
-	const path = localPath(last);
+	const opened = passed.get(last.source)?.fds[0];
+	const path = opened === undefined ? localPath(last) : last.source.file;
 	if (path === undefined || last.backing !== undefined) return;
-	const below = findBelow(path, last.format ?? "raw", chain.length);
+	const below = findBelow(path, last.format ?? "raw", chain.length, opened);
 	if (below) attachBelow(disk, below);
 }
 
@@ -96,11 +101,11 @@ function checkExists(path: string, top: string | undefined): void {
 }
 
 /** The chain below the image at `path`, down to its end; undefined where QEMU alone knows what lies there. */
-function findBelow(path: string, format: ImageFormat, depth: number): BackingStoreDef | undefined {
+function findBelow(path: string, format: ImageFormat, depth: number, opened?: number): BackingStoreDef | undefined {
 	if (!LAYERED.has(format)) return {};
 	if (depth > MAX_DEPTH)
 		throw new VirtError("INTERNAL_ERROR", `backing store for ${path} is self-referential or too deeply nested`);
-	const named = backingOfHead(readImageHead(path), format);
+	const named = backingOfHead(readImageHead(path, opened), format);
 	if (named === undefined) return {};
 	if (PROTOCOL.test(named.name) && !named.name.startsWith("file:")) return undefined;
 	const name = named.name.replace(/^file:/, "");

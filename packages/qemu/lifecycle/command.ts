@@ -20,6 +20,7 @@ export interface CommandInputs {
 export function buildRunCommand(run: Run, { context, masterKey, descriptors }: CommandInputs): CommandLine {
 	const def: DomainDef = context.def;
 	const command = new CommandLine(context.caps.binary);
+	command.fdSets = context.imageDescriptors?.size ?? 0;
 	command.adaptDevice = (device) => overrideDevice(device, def.qemuOverride);
 	Object.assign(command.environment, emulatorEnvironment(run.paths.work));
 	const build = {

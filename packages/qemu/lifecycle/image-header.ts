@@ -23,15 +23,15 @@ const BACKING_FORMAT_EXTENSION = 0xe2792aca;
 /** The image's backing file is raw (QEMU: docs/interop/qed_spec.txt). */
 const QED_RAW_BACKING = 4n;
 
-/** The beginning of the file. Throws SYSTEM_ERROR naming it. */
-export function readImageHead(path: string): Buffer {
+/** The beginning of the file, or of what is open as `opened`. Throws SYSTEM_ERROR naming the path. */
+export function readImageHead(path: string, opened?: number): Buffer {
 	try {
-		const fd = openSync(path, "r");
+		const fd = opened ?? openSync(path, "r");
 		try {
 			const head = Buffer.alloc(HEAD_BYTES);
 			return head.subarray(0, readSync(fd, head, 0, HEAD_BYTES, 0));
 		} finally {
-			closeSync(fd);
+			if (opened === undefined) closeSync(fd);
 		}
 	} catch (error) {
 		throw systemError(`cannot read the header of '${path}'`, error);

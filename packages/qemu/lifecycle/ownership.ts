@@ -177,6 +177,8 @@ function diskFiles(disk: DomainDef["devices"]["disks"][number]): UsedFile[] {
 	return imageChain(disk).flatMap(({ type, source, readonly }) => {
 		const path = type === "file" ? source.file : type === "block" ? source.dev : undefined;
 		const lends = source.seclabels.every((label) => label.relabel !== false);
+		// What a client has opened is its own affair.
+		if (source.fdgroup !== undefined) return [];
 		return path === undefined || !lends ? [] : [{ path, write: !readonly }];
 	});
 }

@@ -110,9 +110,10 @@ function beginRun(driver: Driver, domain: QemuDomain, def: DomainDef): Run {
 async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: StartRequest): Promise<void> {
 	createStatusFile(domain, run);
 	if (request.autodestroy) autodestroyWith(driver, domain, run, request.autodestroy);
-	const context = contextOf(run.live.def, driver.host, false);
+	using claimed = domain.fdGroups.claim(run.live.def.devices.disks);
+	const context = { ...contextOf(run.live.def, driver.host, false), imageDescriptors: claimed.images };
 	checkAccelerator(run.live.def.type, context.caps);
-	settleImages(driver, domain, run);
+	settleImages(driver, domain, run, claimed.images);
 	choosePorts(driver, run);
 	prepareDomain(context);
 	placeOnHost(driver, run.live.def);

@@ -48,7 +48,7 @@ export function connectHandlers(hypervisor: Hypervisor): Handlers {
 		CONNECT_OPEN: ({ client }, { flags }) => {
 			if (flags & OPEN_READ_ONLY) client.readOnly = true;
 		},
-		CONNECT_CLOSE: () => undefined,
+		CONNECT_CLOSE: ({ client }) => client.leave(),
 		CONNECT_SUPPORTS_FEATURE: (_, { feature }) => ({
 			supported: hypervisor.host.supportsFeature?.(feature) ? 1 : 0,
 		}),

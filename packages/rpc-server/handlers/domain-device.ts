@@ -21,6 +21,12 @@ export function domainDeviceHandlers(hypervisor: Hypervisor): Handlers {
 	const on = onDomain(hypervisor);
 	return {
 		...pluggingHandlers(hypervisor),
+		DOMAIN_OPEN_GRAPHICS: (context, { dom, idx, flags }) =>
+			on(context, dom, "openGraphics", flags, nothing, idx, context.descriptorAt(0)),
+		DOMAIN_OPEN_GRAPHICS_FD: (context, { dom, idx, flags }) =>
+			on(context, dom, "openGraphicsFd", flags, (fd) => context.sendDescriptors([fd]), idx),
+		DOMAIN_FD_ASSOCIATE: (context, { dom, name, flags }) =>
+			on(context, dom, "associateFds", flags, nothing, name, context.descriptors),
 		DOMAIN_OPEN_CONSOLE: (context, { dom, devName, flags }) =>
 			on(context, dom, "openConsole", flags, (device) => join(context, device), devName ?? undefined),
 		DOMAIN_OPEN_CHANNEL: (context, { dom, name, flags }) =>

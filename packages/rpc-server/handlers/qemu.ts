@@ -29,7 +29,9 @@ export function qemuHandlers(hypervisor: Hypervisor): Handlers<"qemu"> {
 	const on = onDomain(hypervisor);
 	return {
 		DOMAIN_MONITOR_COMMAND: (context, { dom, cmd, flags }) =>
-			on(context, dom, "monitorCommand", flags, (result) => ({ result }), cmd),
+			on(context, dom, "monitorCommand", flags, (result) => ({ result }), cmd, []),
+		DOMAIN_MONITOR_COMMAND_WITH_FILES: (context, { dom, cmd, flags }) =>
+			on(context, dom, "monitorCommand", flags, (result) => ({ result }), cmd, context.descriptors),
 		DOMAIN_AGENT_COMMAND: (context, { dom, cmd, timeout, flags }) =>
 			on(context, dom, "agentCommand", flags, (result) => ({ result }), cmd, timeout),
 		CONNECT_DOMAIN_MONITOR_EVENT_REGISTER: ({ client }, { dom, event: pattern, flags }) => {
