@@ -51,7 +51,16 @@ export const LAYERS: readonly Layer[] = [
 	},
 	{
 		folder: "packages/client",
-		imports: ["packages/base", "packages/model", "packages/xdr", "packages/protocol", "packages/core"],
+		imports: [
+			"packages/base",
+			"packages/model",
+			"packages/xdr",
+			"packages/protocol",
+			"packages/core",
+			// Sockets that pass descriptors.
+			"packages/host/descriptor-socket.ts",
+			"packages/host/native.ts",
+		],
 	},
 	{ folder: "packages/testing", imports: [ANYTHING] },
 	{

@@ -1,6 +1,7 @@
 // From a URI to an open connection: the way there, authentication, keepalive, and opening the hypervisor.
 
 import { VirtError } from "@virtkit/base/errors";
+import { FEATURES } from "@virtkit/protocol/features";
 import { AUTH_TYPES } from "@virtkit/protocol/types/auth";
 import { RpcClient, type RpcClientOptions } from "./rpc-client.ts";
 import { openTransport } from "./transport.ts";
@@ -13,8 +14,6 @@ export interface RpcConnectOptions extends RpcClientOptions {
 	readonly signal?: AbortSignal;
 }
 
-/** VIR_DRV_FEATURE_PROGRAM_KEEPALIVE */
-const FEATURE_KEEPALIVE = 10;
 /** VIR_CONNECT_RO */
 const OPEN_READ_ONLY = 1;
 /** Asking a silent daemon after so long, as virsh does, in milliseconds. */
@@ -48,7 +47,7 @@ async function openHypervisor(
 ): Promise<void> {
 	const options = signal === undefined ? {} : { signal };
 	await authenticate(client);
-	const { supported } = await client.call("CONNECT_SUPPORTS_FEATURE", { feature: FEATURE_KEEPALIVE }, options);
+	const { supported } = await client.call("CONNECT_SUPPORTS_FEATURE", { feature: FEATURES.PROGRAM_KEEPALIVE }, options);
 	if (supported !== 0) client.startKeepalive();
 	await client.call("CONNECT_OPEN", { name, flags: readOnly ? OPEN_READ_ONLY : 0 }, options);
 }

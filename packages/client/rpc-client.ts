@@ -2,7 +2,10 @@
 
 import type { Duplex } from "node:stream";
 import { toVirtError, VirtError } from "@virtkit/base/errors";
+import { type DescriptorPort, descriptorPortOf } from "@virtkit/host/descriptor-socket";
+import { FEATURES } from "@virtkit/protocol/features";
 import {
+	decodeDescriptorCount,
 	encodeFrame,
 	type Frame,
 	FrameDecoder,
@@ -36,12 +39,22 @@ export interface RpcClientOptions {
 	readonly keepaliveCount?: number;
 }
 
+/** What a call passes along. */
+interface Passing {
+	readonly fds: readonly number[];
+	/** What the answer brings. */
+	received: readonly number[];
+	/** Nobody waits for the answer any more. */
+	abandoned: boolean;
+}
+
 /** A call that waits for its answer. */
 interface PendingCall {
 	readonly procedure: CallProcedure;
 	readonly resolve: (result: unknown) => void;
 	readonly reject: (error: unknown) => void;
 	readonly stream: ClientStream | undefined;
+	readonly passing: Passing | undefined;
 }
 
 type Listener = (message: unknown) => void;
@@ -66,6 +79,11 @@ export class RpcClient implements AsyncDisposable {
 	readonly #keepalive: Keepalive;
 	readonly #drainCallbacks: (() => void)[] = [];
 	readonly #settleClosed: (reason: VirtError | undefined) => void;
+	readonly #port: DescriptorPort | undefined;
+	/** Settles with whether the daemon takes descriptors. */
+	#passing: Promise<boolean> | undefined;
+	/** A reply's descriptors are being taken off the socket, which must not be read meanwhile. */
+	#receiving = false;
 	#serial = 0;
 	#congestedStreams = 0;
 	#flushScheduled = false;
@@ -74,6 +92,7 @@ export class RpcClient implements AsyncDisposable {
 
 	constructor(socket: Duplex, options: RpcClientOptions = {}) {
 		this.#socket = socket;
+		this.#port = descriptorPortOf(socket);
 		const { promise, resolve } = Promise.withResolvers<VirtError | undefined>();
 		this.closed = promise;
 		this.#settleClosed = resolve;
@@ -111,6 +130,42 @@ export class RpcClient implements AsyncDisposable {
 		const { result, stream } = this.#start("remote", name, args, options.signal, true);
 		// The third row of #start's answer exists when it was asked for, and the result is of the name's own type.
 		return { ret: (await result) as RetOf<P>, stream: stream as ClientStream };
+	}
+
+	/**
+	 * Calls a procedure that takes descriptors, gives some, or both: `fds` stay the caller's, those received become so.
+	 *
+	 * Rejects with ARGUMENT_UNSUPPORTED where they cannot be passed: on all connections but those over UNIX sockets.
+	 */
+	async callWithDescriptors<P extends CallName<G>, G extends ProgramName = "remote">(
+		name: P,
+		args: ArgsOf<P, G>,
+		options: CallOptions & { readonly program?: G; readonly fds?: readonly number[] } = {},
+	): Promise<{ readonly ret: RetOf<P, G>; readonly fds: readonly number[] }> {
+		const { fds = [], program = "remote", signal } = options;
+		if (!(await this.#mayPass()))
+			throw new VirtError("ARGUMENT_UNSUPPORTED", "fd passing is not supported by this connection");
+		const { duplicateDescriptor } = await import("@virtkit/host/native");
+		// Copies: the caller may close its own as soon as it no longer waits.
+		const passing: Passing = { fds: fds.map(duplicateDescriptor), received: [], abandoned: false };
+		const { result } = this.#start(program, name as string, args, signal, false, passing);
+		try {
+			return { ret: (await result) as RetOf<P, G>, fds: passing.received };
+		} catch (error) {
+			passing.abandoned = true;
+			await closeAll(passing.received);
+			throw error;
+		}
+	}
+
+	/** Asks the daemon, once; from its answer on, nothing is read that lies beyond a message. */
+	#mayPass(): Promise<boolean> {
+		if (this.#port === undefined) return Promise.resolve(false);
+		this.#port.limitReads(() => this.#decoder.missing);
+		this.#passing ??= this.call("CONNECT_SUPPORTS_FEATURE", { feature: FEATURES.FD_PASSING }).then(
+			({ supported }) => supported !== 0,
+		);
+		return this.#passing;
 	}
 
 	/** Calls `listener` with each event of that name, until the function answered here is called. */
@@ -154,20 +209,28 @@ export class RpcClient implements AsyncDisposable {
 		args: unknown,
 		signal: AbortSignal | undefined,
 		withStream: boolean,
+		passing?: Passing,
 	): { readonly result: Promise<unknown>; readonly stream: ClientStream | undefined } {
 		const { promise, resolve, reject } = Promise.withResolvers<unknown>();
 		if (this.#lost !== undefined) return { result: Promise.reject(this.#lost), stream: undefined };
 		if (signal?.aborted) return { result: Promise.reject(signal.reason), stream: undefined };
 		const procedure = procedureOf(program, name) as CallProcedure;
-		const header = this.#callHeader(program, procedure);
+		const fds = passing?.fds ?? [];
+		const header = this.#callHeader(program, procedure, fds.length > 0);
 		try {
-			encodeFrame(this.#output, header, (writer) => procedure.args.encode(writer, args));
+			encodeFrame(this.#output, header, (writer) => {
+				if (fds.length > 0) writer.uint(fds.length);
+				procedure.args.encode(writer, args);
+			});
 		} catch (error) {
+			void closeAll(fds);
 			return { result: Promise.reject(toVirtError(error)), stream: undefined };
 		}
+		// What is written from now on waits until they are sent.
+		if (fds.length > 0) this.#port?.send(this.#output.take(), fds, (failure) => this.#sent(failure));
 		this.#scheduleFlush();
 		const stream = withStream ? this.#openStream(header) : undefined;
-		this.#pending.set(header.serial, { procedure, resolve, reject, stream });
+		this.#pending.set(header.serial, { procedure, resolve, reject, stream, passing });
 		return { result: signal === undefined ? promise : this.#abortable(promise, reject, signal), stream };
 	}
 
@@ -178,7 +241,7 @@ export class RpcClient implements AsyncDisposable {
 		return promise.finally(() => signal.removeEventListener("abort", abort));
 	}
 
-	#callHeader(program: ProgramName, procedure: CallProcedure): FrameHeader {
+	#callHeader(program: ProgramName, procedure: CallProcedure, passesFds: boolean): FrameHeader {
 		const { number, version } = PROGRAMS[program];
 		do this.#serial = (this.#serial + 1) >>> 0;
 		while (this.#serial === 0 || this.#pending.has(this.#serial) || this.#streams.has(this.#serial));
@@ -186,7 +249,7 @@ export class RpcClient implements AsyncDisposable {
 			program: number,
 			version,
 			procedure: procedure.number,
-			type: MESSAGE_TYPES.CALL,
+			type: passesFds ? MESSAGE_TYPES.CALL_WITH_FDS : MESSAGE_TYPES.CALL,
 			serial: this.#serial,
 			status: MESSAGE_STATUS.OK,
 		};
@@ -210,7 +273,11 @@ export class RpcClient implements AsyncDisposable {
 
 	#streamCongested(congested: boolean): void {
 		this.#congestedStreams += congested ? 1 : -1;
-		if (this.#congestedStreams > 0) this.#socket.pause();
+		this.#readOrWait();
+	}
+
+	#readOrWait(): void {
+		if (this.#congestedStreams > 0 || this.#receiving) this.#socket.pause();
 		else this.#socket.resume();
 	}
 
@@ -227,12 +294,37 @@ export class RpcClient implements AsyncDisposable {
 		switch (frame.type) {
 			case MESSAGE_TYPES.REPLY:
 				return this.#receiveReply(frame);
+			case MESSAGE_TYPES.REPLY_WITH_FDS:
+				return this.#receiveWithDescriptors(frame);
 			case MESSAGE_TYPES.STREAM:
 				return this.#streams.get(frame.serial)?.receive(frame.status, frame.payload);
 			case MESSAGE_TYPES.EVENT:
 				return this.#receiveEvent(frame);
 			default:
 				throw new VirtError("RPC", `a message of type ${frame.type}`, { domain: "RPC" });
+		}
+	}
+
+	#receiveWithDescriptors(frame: Frame): void {
+		const count = decodeDescriptorCount(frame.payload);
+		const passing = this.#pending.get(frame.serial)?.passing;
+		if (passing === undefined || this.#port === undefined)
+			throw new VirtError("RPC", "descriptors that nobody asked for", { domain: "RPC" });
+		this.#receiving = true;
+		this.#readOrWait();
+		void this.#takeDescriptors(this.#port, frame, count, passing);
+	}
+
+	async #takeDescriptors(port: DescriptorPort, frame: Frame, count: number, passing: Passing): Promise<void> {
+		try {
+			const fds = await port.receive(count);
+			if (passing.abandoned) await closeAll(fds);
+			else passing.received = fds;
+			this.#receiveReply(frame);
+			this.#receiving = false;
+			this.#readOrWait();
+		} catch (error) {
+			this.#lose(connectionLost(`the daemon did not send its descriptors: ${toVirtError(error).message}`));
 		}
 	}
 
@@ -288,9 +380,19 @@ export class RpcClient implements AsyncDisposable {
 		this.#flushScheduled = true;
 		queueMicrotask(() => {
 			this.#flushScheduled = false;
-			const bytes = this.#output.take();
-			if (bytes.length > 0 && this.#socket.writable) this.#socket.write(bytes);
+			this.#flush();
 		});
+	}
+
+	#flush(): void {
+		if (this.#output.length === 0 || this.#port?.sending) return;
+		const bytes = this.#output.take();
+		if (this.#socket.writable) this.#socket.write(bytes);
+	}
+
+	#sent(failure: unknown): void {
+		if (failure === undefined) this.#flush();
+		else this.#lose(connectionLost(`descriptors cannot be sent: ${toVirtError(failure).message}`));
 	}
 
 	#onDrain(): void {
@@ -308,6 +410,12 @@ export class RpcClient implements AsyncDisposable {
 		this.#onDrain();
 		this.#settleClosed(this.#closing ? undefined : reason);
 	}
+}
+
+async function closeAll(fds: readonly number[]): Promise<void> {
+	if (fds.length === 0) return;
+	const { closeDescriptor } = await import("@virtkit/host/native");
+	fds.forEach(closeDescriptor);
 }
 
 function settle(call: PendingCall, decode: () => unknown): void {

@@ -1,9 +1,10 @@
 // Getting to a daemon: a connected byte stream for each kind of transport.
 
-import { connect as connectSocket } from "node:net";
+import { connect as connectSocket, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getSystemErrorMessage } from "node:util";
 import { VirtError } from "@virtkit/base/errors";
+import { connectDescriptorSocket } from "@virtkit/host/descriptor-socket";
 import { daemonSocketPath } from "./socket-path.ts";
 import { sshArguments } from "./ssh-command.ts";
 import type { ConnectionUri, UriTransport } from "./uri.ts";
@@ -20,8 +21,14 @@ type Connector = (uri: ConnectionUri, options: TransportOptions) => Promise<Dupl
 const TCP_PORT = 16509;
 
 const CONNECTORS: Readonly<Record<UriTransport, Connector>> = {
-	unix: (uri, options) => openSocket({ path: daemonSocketPath(uri, options.readOnly) }, options),
-	tcp: (uri, options) => openSocket({ host: uri.host ?? "localhost", port: uri.port ?? TCP_PORT }, options),
+	unix: (uri, options) => {
+		const path = daemonSocketPath(uri, options.readOnly);
+		return openSocket({ path }, options, connectDescriptorSocket(path));
+	},
+	tcp: (uri, options) => {
+		const address = { host: uri.host ?? "localhost", port: uri.port ?? TCP_PORT };
+		return openSocket(address, options, connectSocket({ ...address, noDelay: true }));
+	},
 	ssh: async (uri, options) => {
 		const path = daemonSocketPath(uri, options.readOnly);
 		return commandStream(uri.command ?? "ssh", sshArguments(uri, path, options.readOnly));
@@ -55,9 +62,8 @@ async function unsupported(uri: ConnectionUri): Promise<never> {
 
 type Address = { readonly path: string } | { readonly host: string; readonly port: number };
 
-function openSocket(address: Address, { signal }: TransportOptions): Promise<Duplex> {
+function openSocket(address: Address, { signal }: TransportOptions, socket: Socket): Promise<Duplex> {
 	const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
-	const socket = connectSocket({ ...address, noDelay: true });
 	const abort = (): void => {
 		socket.destroy();
 		reject(signal?.reason);

@@ -50,6 +50,8 @@ export class DescriptorPort {
 	};
 	#socket: Socket | undefined;
 	#wanted: (() => number) | undefined;
+	/** Settles when the last descriptors given to `send` are sent. */
+	#last: Promise<unknown> | undefined;
 
 	/** Says whose port it is; once. */
 	attach(socket: Socket): Socket {
@@ -91,11 +93,37 @@ export class DescriptorPort {
 		}
 	}
 
-	/** Sends copies of `fds`, once all that was written before is in the kernel; nothing must be written meanwhile. */
-	async send(fds: readonly number[]): Promise<void> {
-		const [{ sendFds, socketDescriptor }] = await Promise.all([native(), this.#written()]);
-		for (const fd of fds) {
-			await this.#retry(() => unlessFull(() => sendFds(socketDescriptor(this.#connected), new Uint8Array(1), [fd])));
+	/** Whether descriptors are on their way: nothing must be written to the socket meanwhile. */
+	get sending(): boolean {
+		return this.#last !== undefined;
+	}
+
+	/**
+	 * Writes `bytes`, then sends `fds` and closes them, after whatever was given here before. `done` hears when both are in
+	 * the kernel, or why they are not.
+	 */
+	send(bytes: Buffer, fds: readonly number[], done: (failure?: unknown) => void): void {
+		const sending = this.#sendAfter(this.#last, bytes, fds);
+		this.#last = sending;
+		void sending.then((failure) => {
+			if (this.#last === sending) this.#last = undefined;
+			done(failure);
+		});
+	}
+
+	async #sendAfter(before: Promise<unknown> | undefined, bytes: Buffer, fds: readonly number[]): Promise<unknown> {
+		const { sendFds, socketDescriptor, closeDescriptor } = await native();
+		try {
+			await before;
+			await this.#write(bytes);
+			for (const fd of fds) {
+				await this.#retry(() => unlessFull(() => sendFds(socketDescriptor(this.#connected), new Uint8Array(1), [fd])));
+			}
+			return undefined;
+		} catch (error) {
+			return error;
+		} finally {
+			fds.forEach(closeDescriptor);
 		}
 	}
 
@@ -104,9 +132,9 @@ export class DescriptorPort {
 		return this.#socket;
 	}
 
-	#written(): Promise<void> {
+	#write(bytes: Buffer): Promise<void> {
 		const { promise, resolve, reject } = Promise.withResolvers<void>();
-		this.#connected.write("", (error) => (error ? reject(error) : resolve()));
+		this.#connected.write(bytes, (error) => (error ? reject(error) : resolve()));
 		return promise;
 	}
 

@@ -110,7 +110,7 @@ export function receiveFd(socketFd: number): number | undefined {
 
 /** Another descriptor of the same open file (dup(2)), which children do not inherit. */
 export function duplicateDescriptor(fd: number): number {
-	return checked(callLibc("fcntl", fd, F_DUPFD_CLOEXEC, 3), `Unable to duplicate file descriptor ${fd}`);
+	return checked(callLibc("fcntl", fd, F_DUPFD_CLOEXEC, 3), `Cannot duplicate FD ${fd}`);
 }
 
 /** Two connected UNIX sockets (socketpair(2)), as descriptors that children do not inherit. */

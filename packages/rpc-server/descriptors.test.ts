@@ -220,36 +220,46 @@ test("descriptors of a call that is refused, or that nobody handles, are closed"
 	}
 });
 
+interface Attack {
+	readonly what: string;
+	/** Whether it has asked if descriptors may be passed. */
+	readonly asks: boolean;
+	/** What it sends. */
+	readonly bytes?: (peer: RpcPeer) => Uint8Array;
+	/** How many descriptors it sends after that. */
+	readonly passes?: number;
+	readonly together?: boolean;
+	readonly hangsUp?: boolean;
+}
+
 /** What costs a client its connection. */
-const HOSTILE: readonly (readonly [what: string, asks: boolean, attack: (peer: RpcPeer, fd: number) => void])[] = [
-	[
-		"passes descriptors without having asked",
-		false,
-		(peer, fd) => (peer.sendBytes(announcing(peer, 1, 1)), pass(peer, [fd])),
-	],
-	["passes descriptors that no message announces", true, (peer, fd) => pass(peer, Array(40).fill(fd))],
-	["announces 33 descriptors", true, (peer) => peer.sendBytes(announcing(peer, 33, 1))],
-	["announces four billion", true, (peer) => peer.sendBytes(announcing(peer, 0xffff_ffff, 1))],
-	["sends two at once", true, (peer, fd) => (peer.sendBytes(announcing(peer, 2, 1)), pass(peer, [fd, fd], true))],
-	[
-		"sends more than it announces",
-		true,
-		(peer, fd) => (peer.sendBytes(announcing(peer, 1, 1)), pass(peer, Array(40).fill(fd))),
-	],
-	[
-		"sends bytes instead of descriptors",
-		true,
-		(peer) => peer.sendBytes(Buffer.concat([announcing(peer, 1, 1), Buffer.alloc(8)])),
-	],
-	["announces without a payload", true, (peer) => peer.send({ type: MESSAGE_TYPES.CALL_WITH_FDS })],
-	[
-		"hangs up before it has sent all",
-		true,
-		(peer, fd) => (peer.sendBytes(announcing(peer, 2, 1)), pass(peer, [fd]), (peer.socket as Socket).end()),
-	],
+const HOSTILE: readonly Attack[] = [
+	{ what: "passes descriptors without having asked", asks: false, bytes: (peer) => announcing(peer, 1, 1), passes: 1 },
+	{ what: "passes descriptors that no message announces", asks: true, passes: 40 },
+	{ what: "announces 33 descriptors", asks: true, bytes: (peer) => announcing(peer, 33, 1) },
+	{ what: "announces four billion", asks: true, bytes: (peer) => announcing(peer, 0xffff_ffff, 1) },
+	{ what: "sends two at once", asks: true, bytes: (peer) => announcing(peer, 2, 1), passes: 2, together: true },
+	{ what: "sends more than it announces", asks: true, bytes: (peer) => announcing(peer, 1, 1), passes: 41 },
+	{
+		what: "sends bytes instead of descriptors",
+		asks: true,
+		bytes: (peer) => Buffer.concat([announcing(peer, 1, 1), Buffer.alloc(8)]),
+	},
+	{
+		what: "announces without a payload",
+		asks: true,
+		bytes: (peer) => peer.encode({ type: MESSAGE_TYPES.CALL_WITH_FDS }),
+	},
+	{
+		what: "hangs up before it has sent all",
+		asks: true,
+		bytes: (peer) => announcing(peer, 2, 1),
+		passes: 1,
+		hangsUp: true,
+	},
 ];
 
-for (const [what, asks, attack] of HOSTILE) {
+for (const { what, asks, bytes, passes = 0, together, hangsUp } of HOSTILE) {
 	test(`a client that ${what} is disconnected, and no descriptor stays open`, async () => {
 		await using served = await serve({ ...TYPE, DOMAIN_FD_ASSOCIATE: () => undefined });
 		const other = await served.open();
@@ -257,7 +267,9 @@ for (const [what, asks, attack] of HOSTILE) {
 		const before = served.openDescriptors().length;
 		const peer = await served.open();
 		if (asks) await ask(peer);
-		attack(peer, served.fd);
+		if (bytes) peer.sendBytes(bytes(peer));
+		pass(peer, Array<number>(passes).fill(served.fd), together);
+		if (hangsUp) (peer.socket as Socket).end();
 		await peer.closed;
 		await untilClosed(served, before);
 		assert.deepEqual(await other.call("CONNECT_GET_TYPE", undefined), { type: "QEMU" });

@@ -78,8 +78,8 @@ export class Session implements Client {
 	readonly #drainCallbacks: (() => void)[] = [];
 	readonly #closed = Promise.withResolvers<void>();
 	readonly #port: DescriptorPort | undefined;
-	/** Descriptors are on their way to the client; output waits until they are sent. */
-	#sending: Promise<void> | undefined;
+	/** The connection ends once descriptors on their way are sent. */
+	#endWhenSent = false;
 	#inFlight = 0;
 	#congestedStreams = 0;
 	#paused = 0;
@@ -146,8 +146,8 @@ export class Session implements Client {
 		this.#pause(PAUSED.BY_CLOSING);
 		setImmediate(() => {
 			this.#flushEvents();
-			if (this.#sending === undefined) this.#end();
-			else void this.#sending.then(() => this.#end());
+			this.#endWhenSent = this.#port?.sending === true;
+			if (!this.#endWhenSent) this.#end();
 		});
 	}
 
@@ -342,31 +342,14 @@ export class Session implements Client {
 			throw rpcError("Unable to encode message payload");
 		}
 		call.answered();
-		if (outgoing.length > 0) this.#sendDescriptors(outgoing);
+		// What is written from now on waits until they are sent.
+		if (outgoing.length > 0) this.#port?.send(this.#output.take(), outgoing, (failure) => this.#sent(failure));
 	}
 
-	/** Sends what was written so far, then descriptors; what is written from now on waits for that. */
-	#sendDescriptors(fds: readonly number[]): void {
-		const sending = this.#sendInOrder(this.#sending, this.#output.take(), fds);
-		this.#sending = sending;
-		void sending.then(() => {
-			if (this.#sending !== sending) return;
-			this.#sending = undefined;
-			this.#flush();
-		});
-	}
-
-	async #sendInOrder(before: Promise<void> | undefined, bytes: Buffer, fds: readonly number[]): Promise<void> {
-		try {
-			if (before !== undefined) await before;
-			if (this.#gone || !this.#socket.writable) return;
-			this.#socket.write(bytes);
-			await this.#port?.send(fds);
-		} catch (error) {
-			this.#fail("descriptors cannot be sent to the client", error);
-		} finally {
-			fds.forEach(closeDescriptor);
-		}
+	#sent(failure: unknown): void {
+		if (failure !== undefined) return this.#fail("descriptors cannot be sent to the client", failure);
+		this.#flush();
+		if (this.#endWhenSent && this.#port?.sending === false) this.#end();
 	}
 
 	#replyError(frame: Frame, thrown: unknown): void {
@@ -431,7 +414,7 @@ export class Session implements Client {
 
 	#flush(): void {
 		if (this.#output.length === 0) return;
-		if (this.#sending !== undefined) {
+		if (this.#port?.sending) {
 			if (this.#output.length > this.#host.limits.maxUnsentBytes) this.#fail("client does not take its descriptors");
 			return;
 		}

@@ -59,9 +59,6 @@ function shape(page: string): string[] {
 const OPTION_DIFFERENCES: Readonly<Record<string, string>> = {
 	autostart: "--once came with libvirt 11.2",
 	console: "--resume came with libvirt 11.2",
-	create: "descriptors cannot be passed on by a program that runs in Node: --pass-fds",
-	start: "--pass-fds",
-	"qemu-monitor-command": "--pass-fds",
 	dumpxml: "no XPath: --xpath, --wrap",
 	"managedsave-dumpxml": "--xpath, --wrap",
 	"save-image-dumpxml": "--xpath, --wrap",

@@ -1,9 +1,18 @@
 // Descriptors that libvirt's own client passes: disks that come to a running guest by them, and whose they are.
 
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { Socket } from "node:net";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { connect } from "@virtkit/client/sdk/connection";
+import { socketPairDescriptors } from "@virtkit/host/native";
 import { startDaemon } from "@virtkit/testing/daemon";
+import { isVirtError } from "@virtkit/testing/expect-error";
+import { startLibvirtd } from "@virtkit/testing/oracle";
+import { temporaryFolder } from "@virtkit/testing/temporary-folder";
 
 const GUEST = `
 import os, tempfile
@@ -67,4 +76,102 @@ d.destroy()
 `);
 	// VIR_ERR_ARGUMENT_UNSUPPORTED
 	assert.equal(told.trim(), "74");
+});
+
+const document = (devices: string): string =>
+	`<domain type='qemu'><name>lent</name><memory>65536</memory><os><type arch='x86_64' machine='q35'>hvm</type></os><devices>${devices}</devices></domain>`;
+const SCREEN = "<graphics type='vnc'><listen type='none'/></graphics>";
+const DISK =
+	"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/none' fdgroup='g'/><target dev='vda' bus='virtio'/></disk>";
+
+/** What a VNC server says first. */
+async function greeting(fd: number): Promise<string> {
+	const socket = new Socket({ fd });
+	try {
+		const [bytes] = (await once(socket, "data")) as [Buffer];
+		return bytes.toString();
+	} finally {
+		socket.destroy();
+	}
+}
+
+for (const [whose, start] of [
+	["virtkit", startDaemon],
+	["libvirtd", startLibvirtd],
+] as const)
+	test(`the SDK passes descriptors to ${whose} and takes them from it, whatever else is called meanwhile`, async () => {
+		await using daemon = await start();
+		using folder = temporaryFolder();
+		const image = folder.file("image");
+		writeFileSync(image, "");
+		truncateSync(image, 1 << 20);
+		await using connection = await connect(daemon.uri);
+		const domain = await connection.domains.define(document(SCREEN + DISK));
+		const fd = openSync(image, "r+");
+		await domain.associateFds("g", [fd]);
+		const before = readdirSync("/proc/self/fd").length;
+		await domain.start({ paused: true });
+		const others = Array.from({ length: 50 }, () => domain.info());
+		const consoles = await Promise.all([domain.openGraphicsFd(), domain.openGraphicsFd(), domain.openGraphicsFd()]);
+		for (const console of consoles) assert.equal(await greeting(console), "RFB 003.008\n");
+		const [ours, theirs] = socketPairDescriptors();
+		await domain.openGraphics(theirs);
+		closeSync(theirs);
+		assert.equal(await greeting(ours), "RFB 003.008\n");
+		const command = JSON.stringify({ execute: "getfd", arguments: { fdname: "lent" } });
+		assert.deepEqual(JSON.parse(await domain.monitorCommand(command, { fds: [fd] })).return, {});
+		assert.equal((await Promise.all(others)).length, 50);
+		await assert.rejects(domain.openGraphicsFd(1), isVirtError("INTERNAL_ERROR", "index 1"));
+		await assert.rejects(domain.associateFds("g", [-1]), isVirtError("SYSTEM_ERROR", "duplicate"));
+		const abort = new AbortController();
+		const args = { dom: domain.ref, idx: 0, flags: 0 };
+		const given = connection.rpc.callWithDescriptors("DOMAIN_OPEN_GRAPHICS_FD", args, { signal: abort.signal });
+		await domain.info();
+		abort.abort(new Error("enough"));
+		await given.then(
+			({ fds }) => fds.forEach(closeSync),
+			(error: Error) => assert.equal(error.message, "enough"),
+		);
+		await domain.info();
+		while (readdirSync("/proc/self/fd").length > before) await new Promise((resolve) => setImmediate(resolve));
+		closeSync(fd);
+		await domain.destroy();
+		await domain.undefine();
+	});
+
+test("the command line passes on descriptors that it was started with", async () => {
+	await using daemon = await startDaemon();
+	using folder = temporaryFolder();
+	const file = folder.file("guest.xml");
+	writeFileSync(file, document(DISK));
+	const fd = openSync(folder.file("image"), "w+");
+	truncateSync(folder.file("image"), 1 << 20);
+	const program = fileURLToPath(new URL("../../apps/cli/main.ts", import.meta.url));
+	const said = (...lines: string[]): string[] => {
+		const stdio = ["ignore", "pipe", "pipe", fd] as const;
+		const arguments_ = [program, "-c", daemon.uri, lines.join(";")];
+		const { stdout, stderr } = spawnSync(process.execPath, arguments_, { stdio: [...stdio], encoding: "utf8" });
+		return `${stdout}${stderr}`.split("\n").filter((line) => line !== "");
+	};
+	const getfd = `'{"execute":"getfd","arguments":{"fdname":"x"}}'`;
+	const answers = said(
+		`define ${file}`,
+		"dom-fd-associate lent g 3",
+		"start lent --paused",
+		`qemu-monitor-command lent --return-value --pass-fds 3 ${getfd}`,
+		"destroy lent",
+	);
+	assert.deepEqual(answers, [
+		`Domain 'lent' defined from ${file}`,
+		"Domain 'lent' started",
+		"{}",
+		"Domain 'lent' destroyed",
+	]);
+	assert.deepEqual(said("start lent --pass-fds 3"), [
+		"error: Failed to start domain 'lent'",
+		"error: this function is not supported by the connection driver: virDomainCreateWithFiles",
+	]);
+	assert.deepEqual(said("dom-fd-associate lent g 3,x"), ["error: Unable to parse FD number 'x'"]);
+	assert.deepEqual(said("dom-fd-associate lent g 99"), ["error: Cannot duplicate FD 99: Bad file descriptor"]);
+	closeSync(fd);
 });

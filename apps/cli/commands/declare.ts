@@ -65,6 +65,15 @@ export function requires<T extends object>(args: T, option: keyof T & string, re
 		throw new CommandError(`Option --${required} is required by option --${option}`);
 }
 
+/** The descriptors that `--pass-fds 3,4` names. Throws, in virsh's words, where they are no numbers. */
+export function passedFds(list: string | undefined): number[] {
+	return (list ?? "").split(",").flatMap((text) => {
+		if (list === undefined) return [];
+		if (!/^\s*[+-]?\d+$/.test(text)) throw new CommandError(`Unable to parse FD number '${text}'`);
+		return [Number(text)];
+	});
+}
+
 const isGiven = (value: unknown): boolean => value !== undefined && value !== false;
 
 /** Where a device is changed. */

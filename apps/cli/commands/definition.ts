@@ -5,7 +5,7 @@ import { CommandError, orFail, systemErrorText } from "../context.ts";
 import { flag, named, needed, optional, rest } from "../grammar/command.ts";
 import { attachConsole } from "../shell/console.ts";
 import { editText } from "../shell/editor.ts";
-import { affected, type CliCommand, declare, domainOption, exclusive, liveFirstOptions } from "./declare.ts";
+import { affected, type CliCommand, declare, domainOption, exclusive, liveFirstOptions, passedFds } from "./declare.ts";
 
 /** A file's text. Throws in virsh's words. */
 export function readFile(file: string): string {
@@ -44,6 +44,7 @@ const create = declare({
 		console: flag("attach to console after creation"),
 		paused: flag("leave the guest paused after creation"),
 		autodestroy: flag("automatically destroy the guest when virsh disconnects"),
+		"pass-fds": optional("pass file descriptors N,M,... to the guest"),
 		validate,
 		"reset-nvram": flag("re-initialize NVRAM from its pristine template"),
 	},
@@ -55,6 +56,7 @@ const create = declare({
 			autodestroy: args.autodestroy,
 			validate: args.validate,
 			resetNvram: args["reset-nvram"],
+			fds: passedFds(args["pass-fds"]),
 		};
 		const domain = await orFail(`Failed to create domain from ${args.file}`, domains.create(xml, options));
 		context.say(`Domain '${domain.name}' created from ${args.file}`);

@@ -3,7 +3,7 @@
 import { CommandError, orFail } from "../context.ts";
 import { flag, named, namedNumber, needed, optional, optionalNumber, rest } from "../grammar/command.ts";
 import { attachConsole } from "../shell/console.ts";
-import { type CliCommand, declare, domainOption } from "./declare.ts";
+import { type CliCommand, declare, domainOption, passedFds } from "./declare.ts";
 import { KEY_CODESETS, linuxKeyNumber } from "./key-codes.ts";
 
 const start = declare({
@@ -18,11 +18,13 @@ const start = declare({
 		autodestroy: flag("automatically destroy the guest when virsh disconnects"),
 		"bypass-cache": flag("avoid file system cache when loading"),
 		"force-boot": flag("force fresh boot by discarding any managed save"),
+		"pass-fds": optional("pass file descriptors N,M,... to the guest"),
 		"reset-nvram": flag("re-initialize NVRAM from its pristine template"),
 	},
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
 		if (domain.id >= 0) throw new CommandError("Domain is already active");
+		const fds = passedFds(args["pass-fds"]);
 		const started = await orFail(
 			`Failed to start domain '${domain.name}'`,
 			domain.start({
@@ -31,6 +33,7 @@ const start = declare({
 				bypassCache: args["bypass-cache"],
 				forceBoot: args["force-boot"],
 				resetNvram: args["reset-nvram"],
+				fds,
 			}),
 		);
 		context.say(`Domain '${domain.name}' started`);

@@ -82,7 +82,7 @@ export const MODULES: readonly CommandModule[] = [
 	},
 	{
 		group: "domain",
-		names: "qemu-monitor-command qemu-agent-command",
+		names: "qemu-monitor-command qemu-agent-command dom-fd-associate",
 		load: async () => (await import("./qemu.ts")).qemuCommands,
 	},
 	{

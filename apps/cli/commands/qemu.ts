@@ -1,8 +1,8 @@
 // Commands that speak to QEMU's monitor and to the guest agent as they are.
 
 import { CommandError } from "../context.ts";
-import { flag, namedNumber, rest } from "../grammar/command.ts";
-import { type CliCommand, declare, domainOption, exclusive } from "./declare.ts";
+import { flag, named, namedNumber, needed, rest } from "../grammar/command.ts";
+import { type CliCommand, declare, domainOption, exclusive, passedFds } from "./declare.ts";
 
 const pretty = (json: string): string => JSON.stringify(JSON.parse(json), undefined, 2);
 
@@ -15,13 +15,17 @@ const monitorCommand = declare({
 		hmp: flag("command is in human monitor protocol"),
 		pretty: flag("pretty-print any qemu monitor protocol output"),
 		"return-value": flag("extract the value of the 'return' key from the returned string"),
+		"pass-fds": named("pass file descriptors N,M,... along with the command"),
 		cmd: rest("command", { required: true }),
 	},
 	async run(context, args) {
 		exclusive(args, "hmp", "pretty");
 		exclusive(args, "hmp", "return-value");
 		const domain = await context.domain(args.domain);
-		const answer = await domain.monitorCommand(args.cmd.join(" "), { hmp: args.hmp });
+		const answer = await domain.monitorCommand(args.cmd.join(" "), {
+			hmp: args.hmp,
+			fds: passedFds(args["pass-fds"]),
+		});
 		if (args.hmp) return context.print(answer);
 		if (!args.pretty && !args["return-value"]) return context.print(answer);
 		const told = JSON.parse(answer) as { return?: unknown };
@@ -53,4 +57,24 @@ const agentCommand = declare({
 	},
 });
 
-export const qemuCommands: readonly CliCommand[] = [monitorCommand, agentCommand];
+const fdAssociate = declare({
+	name: "dom-fd-associate",
+	summary: "associate a FD with a domain",
+	description: "associate a FD with a domain",
+	options: {
+		domain: domainOption(),
+		name: needed("name of the FD group"),
+		"pass-fds": needed("file descriptors N,M,... to associate"),
+		"seclabel-writable": flag("use seclabels allowing writes"),
+		"seclabel-restore": flag("try to restore security label after use if possible"),
+	},
+	async run(context, args) {
+		const domain = await context.domain(args.domain);
+		await domain.associateFds(args.name, passedFds(args["pass-fds"]), {
+			writableLabel: args["seclabel-writable"],
+			restoreLabel: args["seclabel-restore"],
+		});
+	},
+});
+
+export const qemuCommands: readonly CliCommand[] = [monitorCommand, agentCommand, fdAssociate];

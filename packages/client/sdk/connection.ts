@@ -46,8 +46,16 @@ export class Domains {
 	}
 
 	/** Starts a domain that is gone once it stops. */
-	async create(document: DomainDocument, options: FlagOptions<typeof START> = {}): Promise<Domain> {
-		const args = { xmlDesc: await xmlOf(document), flags: flagsOf(START, options) };
+	async create(
+		document: DomainDocument,
+		options: FlagOptions<typeof START> & { readonly fds?: readonly number[] } = {},
+	): Promise<Domain> {
+		const { fds = [], ...flags } = options;
+		const args = { xmlDesc: await xmlOf(document), flags: flagsOf(START, flags) };
+		if (fds.length > 0) {
+			const { ret } = await this.#rpc.callWithDescriptors("DOMAIN_CREATE_XML_WITH_FILES", args, { fds });
+			return new Domain(this.#rpc, ret.dom);
+		}
 		return this.#found(this.#rpc.call("DOMAIN_CREATE_XML", args));
 	}
 

@@ -1,6 +1,7 @@
 // A domain as TypeScript sees it: libvirt's domain calls as methods, with named options and typed results.
 
 import type { Duplex, Readable } from "node:stream";
+import { VirtError } from "@virtkit/base/errors";
 import { DOMAIN_STATE, type DomainStateName, STATE_REASON } from "@virtkit/core/domain-state";
 import { decodeCpuMap, encodeCpuMap } from "@virtkit/protocol/cpu-map";
 import type { ArgsOf, CallName, RetOf } from "@virtkit/protocol/procedure-types";
@@ -11,11 +12,13 @@ import { type DomainDef, definitionOf } from "./definition.ts";
 import { Disk } from "./disk.ts";
 import {
 	AFFECT,
+	ASSOCIATE,
 	CONSOLE,
 	DESTROY,
 	DUMP,
 	type FlagOptions,
 	flagsOf,
+	GRAPHICS,
 	JOB,
 	MEMORY,
 	MESSAGE,
@@ -116,8 +119,14 @@ export class Domain {
 
 	// Lifecycle
 
-	async start(options: FlagOptions<typeof START> = {}): Promise<Domain> {
-		const { dom } = await this.call("DOMAIN_CREATE_WITH_FLAGS", { flags: flagsOf(START, options) });
+	/** `fds` are passed to the guest's first process: for containers. */
+	async start(options: FlagOptions<typeof START> & { readonly fds?: readonly number[] } = {}): Promise<Domain> {
+		const { fds = [], ...named } = options;
+		const flags = flagsOf(START, named);
+		const { dom } =
+			fds.length === 0
+				? await this.call("DOMAIN_CREATE_WITH_FLAGS", { flags })
+				: (await this.#rpc.callWithDescriptors("DOMAIN_CREATE_WITH_FILES", { dom: this.ref, flags }, { fds })).ret;
 		return new Domain(this.#rpc, dom);
 	}
 
@@ -338,6 +347,30 @@ export class Domain {
 		return (await this.#rpc.callWithStream("DOMAIN_OPEN_CONSOLE", args)).stream;
 	}
 
+	/**
+	 * A socket to the graphical console of that number (RFB for VNC), made by the daemon; the descriptor is the caller's
+	 * to close. Throws ARGUMENT_UNSUPPORTED unless the daemon is on this host and reached by its UNIX socket.
+	 */
+	async openGraphicsFd(index = 0, options: FlagOptions<typeof GRAPHICS> = {}): Promise<number> {
+		const args = { dom: this.ref, idx: index, flags: flagsOf(GRAPHICS, options) };
+		const { fds } = await this.#rpc.callWithDescriptors("DOMAIN_OPEN_GRAPHICS_FD", args);
+		const [fd, ...more] = fds;
+		if (fd !== undefined && more.length === 0) return fd;
+		throw new VirtError("INTERNAL_ERROR", `${fds.length} descriptors came, one was wanted`);
+	}
+
+	/** Has the console of that number speak over the connected socket `fd`, which stays the caller's. */
+	async openGraphics(fd: number, index = 0, options: FlagOptions<typeof GRAPHICS> = {}): Promise<void> {
+		const args = { dom: this.ref, idx: index, flags: flagsOf(GRAPHICS, options) };
+		await this.#rpc.callWithDescriptors("DOMAIN_OPEN_GRAPHICS", args, { fds: [fd] });
+	}
+
+	/** Lends descriptors to disks whose source names that group, as long as this connection lasts; `fds` stay the caller's. */
+	async associateFds(name: string, fds: readonly number[], options: FlagOptions<typeof ASSOCIATE> = {}): Promise<void> {
+		const args = { dom: this.ref, name, flags: flagsOf(ASSOCIATE, options) };
+		await this.#rpc.callWithDescriptors("DOMAIN_FD_ASSOCIATE", args, { fds });
+	}
+
 	/** Both ways to a channel of that name or alias. */
 	async openChannel(name: string | null = null, options: { readonly force?: boolean } = {}): Promise<Duplex> {
 		const args = { dom: this.ref, name, flags: options.force ? 1 : 0 };
@@ -345,8 +378,16 @@ export class Domain {
 	}
 
 	/** A command of QEMU's monitor: JSON, or HMP's text with `hmp`. */
-	async monitorCommand(command: string, options: FlagOptions<typeof MONITOR> = {}): Promise<string> {
-		const args = { dom: this.ref, cmd: command, flags: flagsOf(MONITOR, options) };
+	async monitorCommand(
+		command: string,
+		options: FlagOptions<typeof MONITOR> & { readonly fds?: readonly number[] } = {},
+	): Promise<string> {
+		const { fds = [], ...flags } = options;
+		const args = { dom: this.ref, cmd: command, flags: flagsOf(MONITOR, flags) };
+		if (fds.length > 0) {
+			const passing = { fds, program: "qemu" } as const;
+			return (await this.#rpc.callWithDescriptors("DOMAIN_MONITOR_COMMAND_WITH_FILES", args, passing)).ret.result;
+		}
 		return (await this.#rpc.call("DOMAIN_MONITOR_COMMAND", args, { program: "qemu" })).result;
 	}
 

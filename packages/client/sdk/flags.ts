@@ -57,6 +57,8 @@ export const CONSOLE = { force: 1, safe: 2 } as const;
 export const MEMORY = { ...AFFECT, maximum: 4 } as const;
 export const VCPUS = { ...AFFECT, maximum: 4, guest: 8, hotpluggable: 16 } as const;
 export const MONITOR = { hmp: 1 } as const;
+export const GRAPHICS = { skipAuthentication: 1 } as const;
+export const ASSOCIATE = { restoreLabel: 1, writableLabel: 2 } as const;
 export const JOB = { completed: 1, keepCompleted: 2 } as const;
 export const STATS = {
 	state: 1,

@@ -37,7 +37,7 @@ export async function changeMedium(disk: DiskDef, changed: DiskDef, context: Upd
 	const { driver, run, undo } = context;
 	const { monitor } = run;
 	if (!isEmptyDisk(changed)) {
-		imageChain(changed).forEach((image) => checkDescriptors(image, context));
+		for (const image of imageChain(changed)) checkDescriptors(image, context);
 		settleChain(changed);
 		numberPluggedImages(run, changed);
 	}
