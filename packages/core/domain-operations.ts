@@ -448,12 +448,12 @@ export interface DomainCollection<D extends DomainHandle> {
 	define(xml: string, flags: number, context: CallContext): Async<D>;
 	/** Defines and starts a transient domain. */
 	create(xml: string, flags: number, context: CallContext): Async<D>;
-	/** Starts what waits for a guest from another host; `uri` is where that one sends it. */
+	/** Starts what waits for a guest from another host; `uri` is where that one sends it, if it sends any. */
 	migratePrepare?(
 		request: { params: readonly TypedParam[]; cookie: Uint8Array },
 		flags: number,
 		context: CallContext,
-	): Promise<{ cookie: Uint8Array; uri: string }>;
+	): Promise<{ cookie: Uint8Array; uri: string | undefined }>;
 	/** Lets the guest that arrived run, or ends what waited for it. */
 	migrateFinish?(
 		request: { params: readonly TypedParam[]; cookie: Uint8Array; cancelled: boolean },

@@ -76,8 +76,8 @@ const VCPU_FLAGS = AFFECT | 28;
 /** VIR_DOMAIN_SAVE_BYPASS_CACHE 1, _RUNNING 2, _PAUSED 4, _RESET_NVRAM 8. */
 const SAVE_FLAGS = 7;
 
-/** VIR_MIGRATE_LIVE 1, _PEER2PEER 2, _PERSIST_DEST 8, _UNDEFINE_SOURCE 16, _PAUSED 32, _CHANGE_PROTECTION 256, _UNSAFE 512, _ABORT_ON_ERROR 4096. */
-export const MIGRATE_FLAGS = 1 | 2 | 8 | 16 | 32 | 256 | 512 | 4096;
+/** VIR_MIGRATE_LIVE 1, _PEER2PEER 2, _PERSIST_DEST 8, _UNDEFINE_SOURCE 16, _PAUSED 32, _CHANGE_PROTECTION 256, _UNSAFE 512, _OFFLINE 1024, _ABORT_ON_ERROR 4096. */
+export const MIGRATE_FLAGS = 1 | 2 | 8 | 16 | 32 | 256 | 512 | 1024 | 4096;
 
 /** Flags are those that libvirt's QEMU driver takes; source: its public headers. */
 export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRow>> = {
@@ -135,8 +135,8 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	defineManagedSaveXml: row("virDomainManagedSaveDefineXML", 6, ALWAYS, "modify", true, "hibernate"),
 	coreDump: row("virDomainCoreDumpWithFormat", 0x1f, ACTIVE, { async: "dump" }, true, "core_dump"),
 	// A migration holds its job from one call to the next, so its steps take and give it themselves.
-	migrateBegin: row("virDomainMigrateBegin3Params", MIGRATE_FLAGS, ACTIVE, "none", true, "migrate"),
-	migratePerform: row("virDomainMigratePerform3Params", MIGRATE_FLAGS, ACTIVE, "none", true, "migrate"),
+	migrateBegin: row("virDomainMigrateBegin3Params", MIGRATE_FLAGS, ALWAYS, "none", true, "migrate"),
+	migratePerform: row("virDomainMigratePerform3Params", MIGRATE_FLAGS, ALWAYS, "none", true, "migrate"),
 	migrateConfirm: row("virDomainMigrateConfirm3Params", MIGRATE_FLAGS, ALWAYS, "none", true, "migrate"),
 	screenshot: row("virDomainScreenshot", 0, ACTIVE, "query", false, "screenshot"),
 

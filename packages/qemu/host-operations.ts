@@ -24,7 +24,7 @@ import type { Driver } from "./driver-context.ts";
 import { memoryReport } from "./policy/memory-report.ts";
 
 /** virDrvFeature numbers of what the driver can do: the third version of migration (6), with change protection (7) and typed parameters (13); XML for another host (11). */
-const FEATURES: ReadonlySet<number> = new Set([4, 6, 7, 11, 13]);
+const FEATURES: ReadonlySet<number> = new Set([4, 6, 7, 11, 12, 13]);
 
 /** Virtual CPUs that libvirt says an emulated guest may have, whatever its machine type allows. */
 const EMULATED_VCPUS = 16;

@@ -262,3 +262,22 @@ test("a guest of whose arrival its client cannot be told, since it went away, en
 	assert.match(await state(source, "untold"), /^running/);
 	await source.virsh("destroy", "untold");
 });
+
+test("virsh migrate --offline moves a definition, under another name, and forgets it here; nothing runs", async () => {
+	const file = source.file("offline.xml");
+	writeFileSync(file, tinyGuest("offline"));
+	await source.virsh("define", file);
+	await assert.rejects(migrate("offline", "--offline"), /offline migration must be specified with the persistent flag/);
+	await assert.rejects(migrate("offline", "--live"), /domain is not running/);
+	await migrate("offline", "--offline", "--persistent", "--undefinesource", "--dname", "there");
+	assert.equal(await state(target, "there"), "shut off (unknown)");
+	await assert.rejects(source.virsh("domstate", "offline"), /failed to get domain/);
+	await source.virsh("define", file);
+	await target.virsh("undefine", "there");
+	const peer = ["migrate", "offline", target.uri, "--p2p", "--offline", "--persistent"];
+	await source.virsh(...peer);
+	assert.equal(await state(target, "offline"), "shut off (unknown)");
+	assert.equal(await state(source, "offline"), "shut off (unknown)");
+	assert.deepEqual([guests(source), guests(target)], [0, 0]);
+	for (const daemon of [source, target]) await daemon.virsh("undefine", "offline");
+});

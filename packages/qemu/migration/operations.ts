@@ -4,10 +4,9 @@ import { VirtError } from "@virtkit/base/errors";
 import type { DomainCollection, DomainOperations } from "@virtkit/core/domain-operations";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
-import { migrateFinish, migratePrepare } from "./destination.ts";
 import { MIGRATE_FLAG } from "./parameters.ts";
 import { migrateToPeer } from "./peer.ts";
-import { migrateBegin, migrateConfirm, migratePerform } from "./source.ts";
+import { stepsFor } from "./steps.ts";
 
 /** Throws where the flags do not go with whom the source is to lead the migration with. */
 function checkPeer(peer: string | undefined, cookie: Uint8Array, flags: number): void {
@@ -23,14 +22,14 @@ export function migrationOperations(
 	driver: Driver,
 ): Pick<DomainOperations<QemuDomain>, "migrateBegin" | "migratePerform" | "migrateConfirm"> {
 	return {
-		migrateBegin: (domain, params, flags, context) => migrateBegin(driver, domain, params, flags, context),
+		migrateBegin: (domain, params, flags, context) => stepsFor(flags).begin(driver, domain, params, flags, context),
 		migratePerform: async (domain, { peer, ...request }, flags, context) => {
 			checkPeer(peer, request.cookie, flags);
-			if (peer === undefined) return await migratePerform(driver, domain, request, flags, context);
+			if (peer === undefined) return await stepsFor(flags).perform(driver, domain, request, flags, context);
 			await migrateToPeer(driver, domain, peer, request.params, flags, context);
 			return { cookie: new Uint8Array() };
 		},
-		migrateConfirm: (domain, cancelled, flags) => migrateConfirm(driver, domain, cancelled, flags),
+		migrateConfirm: (domain, cancelled, flags) => stepsFor(flags).confirm(driver, domain, cancelled, flags),
 	};
 }
 
@@ -38,7 +37,7 @@ export function incomingOperations(
 	driver: Driver,
 ): Required<Pick<DomainCollection<QemuDomain>, "migratePrepare" | "migrateFinish">> {
 	return {
-		migratePrepare: (request, flags, context) => migratePrepare(driver, request, flags, context),
-		migrateFinish: (request, flags, context) => migrateFinish(driver, request, flags, context),
+		migratePrepare: (request, flags, context) => stepsFor(flags).prepare(driver, request, flags, context),
+		migrateFinish: (request, flags, context) => stepsFor(flags).finish(driver, request, flags, context),
 	};
 }

@@ -12,6 +12,7 @@ export const MIGRATE_FLAG = {
 	paused: 32,
 	changeProtection: 256,
 	unsafe: 512,
+	offline: 1024,
 	abortOnError: 4096,
 } as const;
 

@@ -6,7 +6,7 @@ import { leadMigration, type MigrationPeer, type MigrationSource } from "@virtki
 import type { TypedParam } from "@virtkit/core/typed-params";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
-import { migrateBegin, migrateConfirm, migratePerform } from "./source.ts";
+import { stepsFor } from "./steps.ts";
 
 /** The source's end, here. */
 function localSource(driver: Driver, domain: QemuDomain, context: CallContext): MigrationSource {
@@ -14,10 +14,10 @@ function localSource(driver: Driver, domain: QemuDomain, context: CallContext): 
 		name: domain.name,
 		protects: async () => true,
 		isPaused: async () => domain.stateName === "paused",
-		begin: (params, flags) => migrateBegin(driver, domain, params, flags, context),
+		begin: (params, flags) => stepsFor(flags).begin(driver, domain, params, flags, context),
 		perform: async (params, cookie, flags) =>
-			(await migratePerform(driver, domain, { params, cookie }, flags, context)).cookie,
-		confirm: (_params, _cookie, flags, cancelled) => migrateConfirm(driver, domain, cancelled, flags),
+			(await stepsFor(flags).perform(driver, domain, { params, cookie }, flags, context)).cookie,
+		confirm: (_params, _cookie, flags, cancelled) => stepsFor(flags).confirm(driver, domain, cancelled, flags),
 	};
 }
 

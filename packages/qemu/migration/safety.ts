@@ -1,8 +1,11 @@
-// Refuses a migration after which two hosts would see different disks.
+// Refuses a migration after which two hosts would see different disks, or something of the guest would stay behind.
 
 import { statfsSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import type { QemuDomain } from "../domain/domain.ts";
+import type { Driver } from "../driver-context.ts";
+import { snapshots } from "../snapshot/metadata.ts";
 
 /** Magic numbers of file systems that hosts share (Linux: include/uapi/linux/magic.h): NFS, GFS2, OCFS2, CIFS, SMB2, AFS, Ceph, FUSE, Lustre. */
 const SHARED: ReadonlySet<number> = new Set([
@@ -25,4 +28,10 @@ export function checkDisksShared(def: DomainDef): void {
 		if (path !== undefined && !isShared(path))
 			throw new VirtError("MIGRATE_UNSAFE", "Migration without shared storage is unsafe");
 	}
+}
+
+/** Throws OPERATION_INVALID where the domain has snapshots, which no migration takes along. */
+export function checkUnbound(driver: Driver, domain: QemuDomain): void {
+	const { size } = snapshots.of(driver, domain);
+	if (size > 0) throw new VirtError("OPERATION_INVALID", `cannot migrate domain with ${size} snapshots`);
 }

@@ -16,7 +16,7 @@ import { checkMigratable } from "../save/migrate-to-file.ts";
 import { bracket, parseMigrationUri } from "./address.ts";
 import { decodeCookie, encodeCookie } from "./cookie.ts";
 import { MIGRATE_FLAG, parseMigrationParameters } from "./parameters.ts";
-import { checkDisksShared } from "./safety.ts";
+import { checkDisksShared, checkUnbound } from "./safety.ts";
 import { sendGuest } from "./send.ts";
 
 /** A migration under way; disposing it lets others at the domain. */
@@ -77,6 +77,7 @@ export async function migrateBegin(
 	const { xml } = parseMigrationParameters(params);
 	const outgoing = await begin(driver, domain, context, "virDomainMigrateBegin3Params");
 	try {
+		checkUnbound(driver, domain);
 		await checkMigratable(outgoing.run);
 		if (!(flags & MIGRATE_FLAG.unsafe)) checkDisksShared(outgoing.run.live.def);
 		const text = await textForImage(driver, outgoing.run, xml);

@@ -34,7 +34,7 @@ function destination({ domains }: Hypervisor): Handlers {
 			checkFlags(prepareApi, flags, MIGRATE_FLAGS);
 			if (!domains.migratePrepare) throw new VirtError("NO_SUPPORT", prepareApi);
 			const { cookie, uri } = await domains.migratePrepare({ params, cookie: cookieIn }, flags, core);
-			return { cookieOut: cookie, uriOut: uri };
+			return { cookieOut: cookie, uriOut: uri ?? null };
 		},
 		DOMAIN_MIGRATE_FINISH3_PARAMS: async (context, { params, cookieIn, flags, cancelled }) => {
 			const core = coreContext(context);
