@@ -1,6 +1,7 @@
 // Runs libvirt's own daemon in private, to ask what it does: own mount namespace, own folders, beside the system's and others.
 
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -26,6 +27,8 @@ export interface OracleOptions {
 	readonly cgroups?: boolean;
 	/** Further lines for its qemu.conf. */
 	readonly qemuConf?: readonly string[];
+	/** Further lines for its libvirtd.conf. */
+	readonly libvirtdConf?: readonly string[];
 }
 
 /** A private libvirtd; ended with all its guests when its scope ends. */
@@ -49,6 +52,9 @@ function writeConfiguration(root: string, options: OracleOptions): void {
 			'auth_unix_rw = "none"',
 			'auth_unix_ro = "none"',
 			`log_outputs = "2:file:${root}/libvirtd.log"`,
+			// Each is a host of its own: guests migrate between them.
+			`host_uuid = "${randomUUID()}"`,
+			...(options.libvirtdConf ?? []),
 			"",
 		].join("\n"),
 	);

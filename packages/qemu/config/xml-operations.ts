@@ -15,7 +15,9 @@ export function xmlOperations(): Pick<DomainOperations<QemuDomain>, "xml"> {
 			const migratable = (flags & XML_FLAG.migratable) !== 0;
 			const inactive = (flags & XML_FLAG.inactive) !== 0 || domain.run === undefined;
 			const definition = inactive ? domain.config : domain.current;
-			const options = { inactive, secure: migratable || (flags & XML_FLAG.secure) !== 0, migratable };
+			// What goes to another host says nothing of this run: names and sockets are given anew there.
+			const secure = migratable || (flags & XML_FLAG.secure) !== 0;
+			const options = { inactive: inactive || migratable, secure, migratable };
 			return definition.settling && !migratable
 				? definition.settling.then(() => definition.format(options))
 				: definition.format(options);

@@ -4,11 +4,13 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { VirtError } from "@virtkit/base/errors";
-import { childNamed, textOf, xmlElement } from "@virtkit/xml/node";
+import type { TypedParam } from "@virtkit/core/typed-params";
+import { childNamed, elementsOf, textOf, type XmlElement, xmlElement } from "@virtkit/xml/node";
 import { parseXml } from "@virtkit/xml/parse";
 import { writeXml } from "@virtkit/xml/write";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
+import { arrivedParams, statisticsElement } from "./cookie-statistics.ts";
 
 /** A UUID of this instance: two daemons on one machine are two hosts to each other. */
 function hostUuid({ paths }: Driver): string {
@@ -22,11 +24,19 @@ function hostUuid({ paths }: Driver): string {
 	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-/**
- * The cookie for the other side; libvirt ends it with a NUL byte. `name` is the domain's on its source, `persistent` the
- * definition that the destination is to store.
- */
-export function encodeCookie(driver: Driver, domain: QemuDomain, name = domain.name, persistent?: string): Uint8Array {
+/** What a cookie may carry. */
+export interface CookieParts {
+	/** The domain's name on its source, where it has another one here. */
+	readonly name?: string;
+	/** The definition that the destination is to store. */
+	readonly persistent?: string | undefined;
+	/** Of the source's job, once it is done. */
+	readonly statistics?: readonly TypedParam[] | undefined;
+}
+
+/** The cookie for the other side; libvirt ends it with a NUL byte. */
+export function encodeCookie(driver: Driver, domain: QemuDomain, parts: CookieParts = {}): Uint8Array {
+	const { name = domain.name, persistent, statistics } = parts;
 	const text = (element: string, value: string) => xmlElement(element, {}, [value]);
 	const cookie = xmlElement("qemu-migration", {}, [
 		text("name", name),
@@ -34,6 +44,7 @@ export function encodeCookie(driver: Driver, domain: QemuDomain, name = domain.n
 		text("hostname", hostname()),
 		text("hostuuid", hostUuid(driver)),
 		...(persistent === undefined ? [] : [parseXml(persistent, "domain_definition")]),
+		...(statistics === undefined ? [] : [statisticsElement(statistics)]),
 	]);
 	return new TextEncoder().encode(`${writeXml(cookie)}\0`);
 }
@@ -44,6 +55,25 @@ export interface Cookie {
 	readonly uuid: string;
 	/** The definition to store. */
 	readonly persistent?: string;
+	/** Of the source's job, as it counts here. */
+	readonly statistics?: readonly TypedParam[];
+}
+
+/** Features that the other side may insist on (libvirt's names): what they concern is part of every definition here. */
+const FEATURES: ReadonlySet<string> = new Set(["lockstate", "persistent", "memory-hotplug", "cpu-hotplug"]);
+/** libvirt's name for a host that locks no disks. */
+const NO_LOCKS = "nop";
+
+function checkFeatures(root: XmlElement): void {
+	for (const { name, attributes } of elementsOf(root)) {
+		if (name !== "feature") continue;
+		const feature = attributes.name ?? "";
+		if (!FEATURES.has(feature))
+			throw new VirtError("INTERNAL_ERROR", `Unsupported migration cookie feature ${feature}`);
+	}
+	const { driver = NO_LOCKS } = childNamed(root, "lockstate")?.attributes ?? {};
+	if (driver !== NO_LOCKS)
+		throw new VirtError("OPERATION_FAILED", `Source host lock driver ${driver} different from target ${NO_LOCKS}`);
 }
 
 /** Reads the other side's cookie; undefined where it sent none. Throws INTERNAL_ERROR where it is none of another host's. */
@@ -58,6 +88,12 @@ export function decodeCookie(driver: Driver, bytes: Uint8Array): Cookie | undefi
 	};
 	if (read("hostuuid") === hostUuid(driver))
 		throw new VirtError("INTERNAL_ERROR", `Attempt to migrate guest to the same host ${read("hostname")}`);
-	const stored = childNamed(root, "domain");
-	return { name: read("name"), uuid: read("uuid"), ...(stored ? { persistent: writeXml(stored) } : {}) };
+	checkFeatures(root);
+	const [stored, statistics] = [childNamed(root, "domain"), childNamed(root, "statistics")];
+	return {
+		name: read("name"),
+		uuid: read("uuid"),
+		...(stored ? { persistent: writeXml(stored) } : {}),
+		...(statistics ? { statistics: arrivedParams(statistics) } : {}),
+	};
 }

@@ -13,6 +13,7 @@ import type { Driver } from "../driver-context.ts";
 import { destroyRun } from "../lifecycle/autodestroy.ts";
 import { startRun } from "../lifecycle/start.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
+import { keepCompleted } from "../save/domain-job.ts";
 import { formatForImage, readDefinition } from "../save/image-definition.ts";
 import { announceMigration } from "../save/migrate-to-file.ts";
 import {
@@ -111,7 +112,7 @@ export async function migratePrepare(
 	});
 	await Promise.race([incoming.listening.promise, receiving]);
 	const { port = 0 } = incoming.port ?? {};
-	return { cookie: encodeCookie(driver, domain, incoming.sourceName), uri: uriOut(params.uri, port) };
+	return { cookie: encodeCookie(driver, domain, { name: incoming.sourceName }), uri: uriOut(params.uri, port) };
 }
 
 /** Why guests that were expected did not come, by name, until the client asks: what the source saw is only a broken connection. */
@@ -198,10 +199,12 @@ export async function migrateFinish(
 	}
 	await incoming.arrived.promise;
 	await letRun(driver, domain, incoming, flags & MIGRATE_FLAG.persistent ? request.cookie : undefined);
+	const { statistics } = decodeCookie(driver, request.cookie) ?? {};
+	if (statistics) keepCompleted(domain, statistics);
 	await settleOnceAnswered(driver, domain, context.signal);
 	driver.lifecycle(domain.ref, { event: "started", detail: "migrated" });
 	if (flags & MIGRATE_FLAG.paused) driver.lifecycle(domain.ref, { event: "suspended", detail: "paused" });
-	return { domain, cookie: encodeCookie(driver, domain, incoming.sourceName) };
+	return { domain, cookie: encodeCookie(driver, domain, { name: incoming.sourceName }) };
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { announceStop } from "../lifecycle/end.ts";
 import { saveStatus } from "../lifecycle/status-file.ts";
-import { asJob, type DomainJob } from "../save/domain-job.ts";
+import { asJob, completedJob, type DomainJob } from "../save/domain-job.ts";
 import { checkStillThere, endStillGuest, resumeGuest } from "../save/hold-still.ts";
 import { formatForImage, readDefinition, textForImage } from "../save/image-definition.ts";
 import { checkMigratable } from "../save/migrate-to-file.ts";
@@ -114,7 +114,7 @@ export async function migratePerform(
 			await sendGuest(driver, domain, outgoing.run, job, { uri: `tcp:${bracket(host)}:${port}`, bandwidth });
 		});
 		outgoing.phase = "performed";
-		return { cookie: encodeCookie(driver, domain, domain.name, stored) };
+		return { cookie: encodeCookie(driver, domain, { persistent: stored, statistics: completedJob(domain, true) }) };
 	} catch (error) {
 		outgoing[Symbol.dispose]();
 		throw error;

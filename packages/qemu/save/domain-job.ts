@@ -5,7 +5,7 @@ import type { TypedParam } from "@virtkit/core/typed-params";
 import type { QemuDomain } from "../domain/domain.ts";
 
 /** virDomainJobOperation. */
-export const JOB_OPERATION = { start: 1, save: 2, restore: 3, "migration-out": 5, dump: 8 } as const;
+export const JOB_OPERATION = { start: 1, save: 2, restore: 3, "migration-in": 4, "migration-out": 5, dump: 8 } as const;
 export type JobOperation = keyof typeof JOB_OPERATION;
 
 /** How messages call the jobs. */
@@ -13,6 +13,7 @@ const NAMES: Readonly<Record<JobOperation, string>> = {
 	start: "start",
 	save: "domain save",
 	restore: "start",
+	"migration-in": "migration in",
 	"migration-out": "migration out",
 	dump: "domain core dump",
 };
