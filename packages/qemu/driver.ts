@@ -35,6 +35,7 @@ import { startBalancer } from "./policy/balancer.ts";
 import { saveOperations } from "./save/operations.ts";
 import type { DriverSettings } from "./settings.ts";
 import { snapshotOperations } from "./snapshot/operations.ts";
+import { recoverSnapshots } from "./snapshot/recover.ts";
 import { findRunAs } from "./user-ids.ts";
 
 export interface QemuDriverOptions {
@@ -55,6 +56,7 @@ export async function createQemuDriver(options: QemuDriverOptions): Promise<Qemu
 	const driver = makeDriver(options);
 	for (const stored of driver.store.scan()) addStored(driver, stored);
 	await adoptRuns(driver);
+	await recoverSnapshots(driver);
 	startWithHost(driver);
 	const balancer = startBalancer(driver);
 	return {

@@ -27,7 +27,7 @@ test("a new snapshot is named after its time unless it has a name, and has no pa
 		"<domainsnapshot><state>running</state><parent><name>p</name></parent><creationTime>5</creationTime></domainsnapshot>",
 		NEW,
 	);
-	assert.deepEqual(def, { name: "1700000000", creationTime: 1700000000, disks: [] });
+	assert.deepEqual(def, { name: "1700000000", creationTime: 1700000000, disks: [], revertDisks: [] });
 	assert.equal(parseSnapshot("<domainsnapshot><name/></domainsnapshot>", NEW).name, "1700000000");
 	assert.equal(parseSnapshot("<domainsnapshot><name>a</name></domainsnapshot>", NEW).name, "a");
 });

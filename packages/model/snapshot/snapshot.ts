@@ -73,6 +73,11 @@ const snapshotFields = element({
 	...momentPlace,
 	memory: child(memory, { doc: "The guest's memory." }),
 	disks: list(snapshotDisk, { name: "disk", inside: "disks", doc: "One disk." }),
+	revertDisks: list(snapshotDisk, {
+		name: "disk",
+		inside: "revertDisks",
+		doc: "Where a disk went on after the domain was brought back to this snapshot, which others follow.",
+	}),
 	domain: momentDomain,
 	inactiveDomain: child(domain, { doc: "The stored definition of a domain that ran then." }),
 	cookie: raw({ doc: "What else a guest with memory needs to go on." }),

@@ -81,7 +81,8 @@ const LOOK_MS = 10;
 /** Waits for the end of one of QEMU's jobs that nobody else follows, and forgets it; comes to its error, if it has one. */
 export async function jobEnd(run: Run, id: string): Promise<string | undefined> {
 	for (;;) {
-		const job = (await run.monitor.execute("query-jobs")).find((each) => each.id === id);
+		const jobs = await run.monitor.execute("query-jobs", {}, { deadlineMs: Number.POSITIVE_INFINITY });
+		const job = jobs.find((each) => each.id === id);
 		if (job && job.status !== "concluded") {
 			await delay(LOOK_MS);
 			continue;

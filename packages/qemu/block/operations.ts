@@ -17,13 +17,14 @@ import { commit, pull } from "./pull-and-commit.ts";
 import { neededDisk, speedOf } from "./start-job.ts";
 
 /** virDomainBlockJobAbortFlags. */
-const ABORT = { async: 1, pivot: 2 } as const;
+export const ABORT = { async: 1, pivot: 2 } as const;
 /** virDomainBlockRebaseFlags. */
 const REBASE = { shallow: 1, reuse: 2, raw: 4, copy: 8, relative: 16, device: 32, bytes: 64 } as const;
 const BYTES = 1;
 const MIB = 1024 * 1024;
 
-async function abort(driver: Driver, domain: QemuDomain, path: string, flags: number): Promise<void> {
+/** Ends the job of the disk: gives it up, or pivots to what it made. The caller holds the domain's lock. */
+export async function endBlockJob(driver: Driver, domain: QemuDomain, path: string, flags: number): Promise<void> {
 	const run = domain.activeRun();
 	const disk = neededDisk(run, path);
 	const job = neededJob(run, disk);
@@ -162,7 +163,7 @@ type BlockOperations = Pick<
 >;
 
 export const blockOperations = (driver: Driver): BlockOperations => ({
-	blockJobAbort: (domain, path, flags) => abort(driver, domain, path, flags),
+	blockJobAbort: (domain, path, flags) => endBlockJob(driver, domain, path, flags),
 	blockJobInfo: (domain, path, flags) => info(domain, path, flags),
 	blockJobSetSpeed: (domain, path, bandwidth, flags) => setSpeed(domain, path, bandwidth, flags),
 	blockPull: (domain, path, bandwidth, flags) => pull(driver, domain, path, undefined, bandwidth, flags),

@@ -15,7 +15,7 @@ import { beginJob, idleDisk, jobName, speedOf, topNode } from "./start-job.ts";
 /** virDomainBlockPullFlags and virDomainBlockRebaseFlags. */
 const REBASE = { relative: 0x10, bytes: 0x40 } as const;
 /** virDomainBlockCommitFlags. */
-const COMMIT = { shallow: 1, delete: 2, active: 4, relative: 8, bytes: 0x10 } as const;
+export const COMMIT = { shallow: 1, delete: 2, active: 4, relative: 8, bytes: 0x10 } as const;
 
 /** What an image's header is to call the image that comes to lie below it. */
 function backingName(above: DiskImage | undefined, below: DiskImage, isRelative: boolean): string | undefined {

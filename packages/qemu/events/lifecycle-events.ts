@@ -1,7 +1,7 @@
 // Events that move a guest between its states: it stops, goes on, shuts down, is reset, sleeps and wakes.
 
 import type { Lifecycle } from "@virtkit/core/events";
-import type { PausedReason } from "../domain/run.ts";
+import type { PausedReason, RunningReason } from "../domain/run.ts";
 import { shutDownOrReboot } from "../lifecycle/fake-reboot.ts";
 import { saveStatus } from "../lifecycle/status-file.ts";
 import type { EventHandlers, EventSource } from "./handler.ts";
@@ -18,6 +18,11 @@ const SUSPENDED: Partial<Record<PausedReason, Suspended>> = {
 	"postcopy-failed": "postcopy-failed",
 	"api-error": "api-error",
 };
+
+type Resumed = Extract<Lifecycle, { event: "resumed" }>["detail"];
+
+/** The event's detail for each reason to run; `unpaused` for those that are not here. */
+const RESUMED: Partial<Record<RunningReason, Resumed>> = { migrated: "migrated", "from-snapshot": "from-snapshot" };
 
 /** The detail of a suspended event for a reason to pause. */
 export const suspendedDetail = (reason: PausedReason): Suspended => SUSPENDED[reason] ?? "paused";
@@ -38,7 +43,7 @@ export const lifecycleEvents: EventHandlers = {
 		run.runningReason = "unpaused";
 		if (domain.stateName === "running") return;
 		domain.setState({ state: "running", reason });
-		driver.lifecycle(domain.ref, { event: "resumed", detail: reason === "migrated" ? "migrated" : "unpaused" });
+		driver.lifecycle(domain.ref, { event: "resumed", detail: RESUMED[reason] ?? "unpaused" });
 		saveStatus(driver, domain);
 	},
 

@@ -22,6 +22,7 @@ import { adoptHostDevices } from "../host-devices/claim.ts";
 import { reconcileDevices } from "../hotplug/reconcile.ts";
 import { refreshVcpus } from "../hotplug/vcpu.ts";
 import { recoverInterruptedSave } from "../save/recover.ts";
+import { recoverSnapshotOfRunning } from "../snapshot/recover.ts";
 import { stateOfMachine } from "./adopt-state.ts";
 import { destroyRun } from "./autodestroy.ts";
 import { endRun, ownProcess, type ShutoffReason } from "./end.ts";
@@ -165,6 +166,7 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 	run.phase = "up";
 	settleLiveCpu(run);
 	domain.setState(stateOfMachine(domain.state, machine));
+	await recoverSnapshotOfRunning(driver, domain, run);
 	await refreshJobs(driver, domain, run);
 	await reconcileDevices(driver, domain, run);
 	await recoverInterruptedSave(driver, domain, run);

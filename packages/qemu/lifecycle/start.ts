@@ -50,6 +50,8 @@ export interface StartRequest {
 	readonly autodestroy?: CallContext | undefined;
 	/** Firmware variables are made anew. */
 	readonly resetNvram?: boolean;
+	/** Name of the internal snapshot of its disks from which the guest goes on. */
+	readonly snapshot?: string | undefined;
 	/** For a guest that goes on from a saved state. */
 	readonly incoming?: IncomingState | undefined;
 }
@@ -126,7 +128,9 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	using opened = await openDescriptors(run.live.def);
 	ownInterfaces(run);
 	const { descriptors } = opened;
-	await launch(driver, run, { context, masterKey, descriptors, extend: request.incoming?.extend });
+	const { incoming, snapshot } = request;
+	const extend = snapshot === undefined ? incoming?.extend : (command: CommandLine) => command.add("-loadvm", snapshot);
+	await launch(driver, run, { context, masterKey, descriptors, extend });
 	connectMonitor(driver, domain, run);
 	// QEMU boots; all that needs only its process is done meanwhile.
 	await allOf([

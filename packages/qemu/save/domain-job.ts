@@ -5,7 +5,17 @@ import type { TypedParam } from "@virtkit/core/typed-params";
 import type { QemuDomain } from "../domain/domain.ts";
 
 /** virDomainJobOperation. */
-export const JOB_OPERATION = { start: 1, save: 2, restore: 3, "migration-in": 4, "migration-out": 5, dump: 8 } as const;
+export const JOB_OPERATION = {
+	start: 1,
+	save: 2,
+	restore: 3,
+	"migration-in": 4,
+	"migration-out": 5,
+	snapshot: 6,
+	"snapshot-revert": 7,
+	dump: 8,
+	"snapshot-delete": 10,
+} as const;
 export type JobOperation = keyof typeof JOB_OPERATION;
 
 /** How messages call the jobs. */
@@ -15,6 +25,9 @@ const NAMES: Readonly<Record<JobOperation, string>> = {
 	restore: "start",
 	"migration-in": "migration in",
 	"migration-out": "migration out",
+	snapshot: "snapshot",
+	"snapshot-revert": "snapshot revert",
+	"snapshot-delete": "snapshot delete",
 	dump: "domain core dump",
 };
 

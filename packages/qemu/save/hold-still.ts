@@ -18,7 +18,7 @@ export async function stopGuest(
 	driver: Driver,
 	domain: QemuDomain,
 	run: Run,
-	reason: Extract<PausedReason, "save" | "dump">,
+	reason: Extract<PausedReason, "save" | "dump" | "snapshot">,
 ): Promise<boolean> {
 	if (domain.stateName !== "running") return false;
 	// Noted first: a guest found standing still without a note was paused by its user.
@@ -48,7 +48,7 @@ export async function endStillGuest(
 	driver: Driver,
 	domain: QemuDomain,
 	run: Run,
-	reason: "saved" | "crashed" | "migrated",
+	reason: "saved" | "crashed" | "migrated" | "from-snapshot",
 ): Promise<void> {
 	run.beingDestroyed = true;
 	run.monitor.close();

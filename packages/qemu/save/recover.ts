@@ -18,18 +18,28 @@ const UNDER_WAY: ReadonlySet<string> = new Set([
 	"wait-unplug",
 ]);
 
+/** What a guest stands still for, by the reason that it is paused for; it goes on when that has come to nothing. */
+const WORK_OF: Readonly<Record<string, string>> = {
+	save: "it was being saved",
+	dump: "it was being dumped",
+	snapshot: "a snapshot of it was being taken",
+};
+
+/** Why the guest is paused; "" where it is not. */
+const interruption = ({ state }: QemuDomain): string => (state.state === "paused" ? state.reason : "");
+
 /** Ends what QEMU still writes for a daemon that is gone, and lets the guest go on where it stood still for that. */
 export async function recoverInterruptedSave(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
 	discardStaleImage(driver, domain);
 	const { state } = domain;
 	if (state.state === "running" || state.state === "paused") await recoverMigration(driver, domain, run);
-	if (state.state !== "paused" || (state.reason !== "save" && state.reason !== "dump")) return;
-	driver.log.info(
-		`'${domain.name}' goes on: the daemon went away while it was being ${state.reason === "save" ? "saved" : "dumped"}`,
-	);
+	const reason = interruption(domain);
+	const work = WORK_OF[reason];
+	if (work === undefined) return;
+	driver.log.info(`'${domain.name}' goes on: the daemon went away while ${work}`);
 	const { status = "none" } = await run.monitor.execute("query-migrate");
 	if (UNDER_WAY.has(status)) await run.monitor.execute("migrate_cancel");
-	await resumeGuest(driver, domain, run, state.reason === "save" ? "save-canceled" : "unpaused");
+	await resumeGuest(driver, domain, run, reason === "save" ? "save-canceled" : "unpaused");
 }
 
 /**
@@ -40,7 +50,7 @@ async function recoverMigration(driver: Driver, domain: QemuDomain, run: Run): P
 	const { state } = domain;
 	if (run.moving === "answering") return holdArrived(driver, domain, run);
 	const stopped = state.state === "paused" && state.reason === "migration";
-	const saving = state.state === "paused" && (state.reason === "save" || state.reason === "dump");
+	const saving = WORK_OF[interruption(domain)] !== undefined;
 	const { status = "none" } = await run.monitor.execute("query-migrate");
 	if (saving || (!stopped && run.moving === undefined && !UNDER_WAY.has(status))) return;
 	if (run.moving === "sent" && status === "completed") {

@@ -101,7 +101,8 @@ export async function restoreImage(
 	});
 }
 
-function incomingState({ file, header }: OpenImage): IncomingState {
+/** What a start needs to go on from the opened image. */
+export function incomingState({ file, header }: OpenImage): IncomingState {
 	return {
 		extend: (command) => command.add("-incoming", "defer"),
 		load: async (run) => {

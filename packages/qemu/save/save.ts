@@ -49,7 +49,7 @@ export async function saveGuest(
 		const ran = await stopGuest(driver, domain, run, "save");
 		try {
 			const running = flags & SAVE_FLAG.running ? true : flags & SAVE_FLAG.paused ? false : ran;
-			await writeImage(driver, domain, run, job, { ...request, format, running });
+			await writeSaveImage(driver, domain, run, job, { ...request, format, running });
 		} catch (error) {
 			if (ran) await resumeGuest(driver, domain, run, "save-canceled");
 			throw error;
@@ -60,12 +60,14 @@ export async function saveGuest(
 	announceStop(driver, domain, "saved");
 }
 
+/** What an image of a guest that stands still is to be. */
 interface ImageWish extends SaveRequest {
 	readonly format: SaveFormat;
 	readonly running: boolean;
 }
 
-async function writeImage(
+/** Writes the guest's state into a file; the guest stands still when this is done. What fails leaves no file. */
+export async function writeSaveImage(
 	driver: Driver,
 	domain: QemuDomain,
 	run: Run,

@@ -1,11 +1,13 @@
 // Takes snapshots: reads what is wanted, refuses what cannot be had, and has it done.
 
 import { VirtError } from "@virtkit/base/errors";
+import type { CallContext } from "@virtkit/core/domain-operations";
 import { parseSnapshot, type SnapshotDef } from "@virtkit/model/snapshot/snapshot";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
 import { CREATE, demand, exclude } from "./flags.ts";
 import { redefineSnapshot } from "./redefine.ts";
+import { takeSnapshot } from "./take.ts";
 
 const API = "virDomainSnapshotCreateXML";
 
@@ -21,7 +23,13 @@ function checkCreateFlags(flags: number): void {
 }
 
 /** Takes the snapshot that `xml` describes, or makes it known; comes to its name. */
-export async function createSnapshot(driver: Driver, domain: QemuDomain, xml: string, flags: number): Promise<string> {
+export async function createSnapshot(
+	driver: Driver,
+	domain: QemuDomain,
+	xml: string,
+	flags: number,
+	context: CallContext,
+): Promise<string> {
 	checkCreateFlags(flags);
 	if (!domain.persistent && flags & CREATE.halt)
 		throw new VirtError("OPERATION_INVALID", "cannot halt after transient domain snapshot");
@@ -33,7 +41,7 @@ export async function createSnapshot(driver: Driver, domain: QemuDomain, xml: st
 	});
 	refuseImpossible(domain, snapshot, flags);
 	if (flags & CREATE.redefine) await redefineSnapshot(driver, domain, snapshot, flags);
-	else throw new VirtError("NO_SUPPORT", API);
+	else await takeSnapshot(driver, domain, snapshot, { flags, context });
 	return snapshot.name;
 }
 

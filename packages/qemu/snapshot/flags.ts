@@ -16,6 +16,9 @@ export const CREATE = {
 	validate: 512,
 } as const;
 
+/** virDomainSnapshotRevertFlags. */
+export const REVERT = { running: 1, paused: 2, force: 4, resetNvram: 8 } as const;
+
 /** virDomainSnapshotDeleteFlags. */
 export const DELETE = { children: 1, metadataOnly: 2, childrenOnly: 4 } as const;
 
