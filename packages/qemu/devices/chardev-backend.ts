@@ -70,3 +70,9 @@ export function chardevBackend(chardev: ChardevParts, id: string, options: Chard
 		backend: { type, data: { ...data, logfile, logappend: logfile === undefined ? undefined : logappend } },
 	};
 }
+
+/** The arguments of chardev-add for the socket of a vhost-user server; `reconnect` in seconds. */
+export function vhostUserBackend(id: string, path: string, reconnect?: number): JsonObject {
+	const data = { addr: { type: "unix", data: { path } }, server: false, reconnect };
+	return { id, backend: { type: "socket", data } };
+}

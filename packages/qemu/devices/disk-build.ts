@@ -7,6 +7,7 @@ import { bootIndexOf } from "../defaults/boot-index.ts";
 import { isMachine } from "../machine.ts";
 import { formatProps, sliceProps } from "./block-format.ts";
 import { MANAGED_RESERVATIONS, reservationsObject, storageProps, tlsObject } from "./block-storage.ts";
+import { vhostUserBackend } from "./chardev-backend.ts";
 import { addDevice } from "./device-option.ts";
 import { formatCardDrive } from "./disk-card.ts";
 import { diskDeviceProps, vhostUserChardev } from "./disk-device.ts";
@@ -97,7 +98,7 @@ export function buildDisk(disk: DiskDef, context: BuildContext): void {
 		command.add("-drive", formatCardDrive(disk, context));
 		return;
 	}
-	if (disk.type === "vhostuser") command.add("-chardev", formatVhostUserChardev(disk));
+	if (disk.type === "vhostuser") addVhostUserChardev(disk, command);
 	else if (!isEmptyDisk(disk)) {
 		passDescriptors(disk, context);
 		for (const parts of diskParts(disk, context)) addImage(command, parts);
@@ -106,11 +107,12 @@ export function buildDisk(disk: DiskDef, context: BuildContext): void {
 	addDevice(disk, diskDeviceProps(disk, context), context);
 }
 
-function formatVhostUserChardev(disk: DiskDef): string {
+function addVhostUserChardev(disk: DiskDef, command: CommandLine): void {
 	const { path = "", reconnect } = disk.source ?? {};
 	const again = reconnect?.enabled ? reconnect.timeout : reconnect?.enabled === false ? 0 : undefined;
 	const suffix = again === undefined ? "" : `,reconnect=${again}`;
-	return `socket,id=${vhostUserChardev(disk)},path=${escapeCommas(path)}${suffix}`;
+	const id = vhostUserChardev(disk);
+	command.add("-chardev", `socket,id=${id},path=${escapeCommas(path)}${suffix}`, vhostUserBackend(id, path, again));
 }
 
 const isFloppy = ({ target }: DiskDef): boolean => target.bus === "fdc";
@@ -134,17 +136,28 @@ export const floppyController: DeviceEntry<DiskDef> = {
 	},
 };
 
-/** Whether any disk leaves its reservations to the daemon's helper. */
-export const usesManagedReservations = ({ devices: { disks } }: DomainDef): boolean =>
-	disks.some((disk) => imageChain(disk).some(({ source }) => source.reservations?.managed === true));
+/** Whether the disk leaves its reservations to the daemon's helper. */
+export const hasManagedReservations = (disk: DiskDef): boolean =>
+	imageChain(disk).some(({ source }) => source.reservations?.managed === true);
 
-/** Socket of that helper. */
+/** Whether any disk does. */
+export const usesManagedReservations = ({ devices: { disks } }: DomainDef): boolean =>
+	disks.some(hasManagedReservations);
+
+/** What messages call that helper. */
+export const PR_HELPER = "qemu-pr-helper";
+
+/** Its socket. */
 export const managedReservationsSocket = (workFolder: string): string => `${workFolder}/${MANAGED_RESERVATIONS}.sock`;
 
-/** The object that connects to it. */
+/** The object that connects to it, for -object and object-add. */
+export const managedReservationsProps = (workFolder: string): JsonObject =>
+	reservationsProps(MANAGED_RESERVATIONS, managedReservationsSocket(workFolder));
+
+/** Appends that object. */
 export function buildManagedReservations({ def, command, paths }: BuildContext): void {
 	if (!usesManagedReservations(def)) return;
 	command.from({ what: "SCSI reservations that the daemon manages" }, () =>
-		command.addJson("-object", reservationsProps(MANAGED_RESERVATIONS, managedReservationsSocket(paths.work))),
+		command.addJson("-object", managedReservationsProps(paths.work)),
 	);
 }

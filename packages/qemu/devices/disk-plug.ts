@@ -4,8 +4,16 @@ import { VirtError } from "@virtkit/base/errors";
 import type { DiskBus, DiskDef } from "@virtkit/model/domain/disk";
 import { sourcePath } from "@virtkit/model/domain/disk-source";
 import { defaultScsiModel, findController } from "../addresses/controllers.ts";
+import { endHelpers } from "../helpers/end.ts";
 import { settleChain } from "../lifecycle/backing-chain.ts";
 import { controller } from "./controller.ts";
+import {
+	hasManagedReservations,
+	managedReservationsProps,
+	managedReservationsSocket,
+	PR_HELPER,
+	usesManagedReservations,
+} from "./disk-build.ts";
 import { hasBlockNodes, imageChain, isEmptyDisk, numberPluggedImages } from "./disk-image.ts";
 import { checkDescriptors } from "./disk-start-check.ts";
 import { throttleArguments } from "./disk-throttle.ts";
@@ -88,6 +96,24 @@ async function prepare(disk: DiskDef, context: PlugContext): Promise<void> {
 		throw new VirtError("OPERATION_UNSUPPORTED", "disks that share a backing image cannot be plugged in");
 	await takeDescriptors(disk, context);
 	if (hasBlockNodes(disk) && !isEmptyDisk(disk)) numberPluggedImages(run, disk);
+	if (hasManagedReservations(disk) && !usesManagedReservations(run.live.def)) await connectReservations(context);
+}
+
+/** The helper, which runs by now, issues the reservations of all disks that leave them to the daemon. */
+async function connectReservations({ run, undo }: PlugContext): Promise<void> {
+	const props = managedReservationsProps(run.paths.work);
+	await run.monitor.executeUntyped("object-add", props);
+	undo.defer("the connection of reservations", async () => {
+		if (!run.monitor.loss) await run.monitor.execute("object-del", { id: String(props.id) });
+	});
+}
+
+/** The last disk that left its reservations to the daemon takes the helper with it. */
+async function release(disk: DiskDef, { run }: LiveContext): Promise<void> {
+	const { disks } = run.live.def.devices;
+	if (!hasManagedReservations(disk) || disks.some((other) => other !== disk && hasManagedReservations(other))) return;
+	await run.monitor.execute("object-del", { id: String(managedReservationsProps(run.paths.work).id) });
+	await endHelpers(run, PR_HELPER, managedReservationsSocket(run.paths.work));
 }
 
 async function plugged(disk: DiskDef, { driver, domain, run }: PlugContext): Promise<void> {
@@ -136,5 +162,6 @@ export const diskHotplug: Hotplug<DiskDef> = {
 	find,
 	findToUpdate,
 	checkDetach,
+	release,
 	update: updateDisk,
 };

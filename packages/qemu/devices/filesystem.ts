@@ -1,9 +1,12 @@
 // Filesystems: 9p folders that QEMU serves itself, and virtiofs folders that a daemon beside it serves.
 
 import { type ErrorCode, VirtError } from "@virtkit/base/errors";
+import type { DomainDef } from "@virtkit/model/domain/domain";
 import { type FilesystemDef, filesystemPath } from "@virtkit/model/domain/filesystem";
 import { conventionalSlot, impossibleSlot, virtioSlot } from "../addresses/pci-need.ts";
 import { escapeCommas, type JsonObject } from "../command-line/command-line.ts";
+import { endHelpers } from "../helpers/end.ts";
+import { vhostUserBackend } from "./chardev-backend.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
@@ -132,6 +135,9 @@ export function filesystemProps(fs: FilesystemDef, context: DefineContext): Json
 /** Id of the character device that speaks to virtiofsd. */
 export const virtiofsChardev = ({ alias: id }: FilesystemDef): string => `chr-vu-${id}`;
 
+/** What messages call the virtiofsd of the folder. */
+export const virtiofsdName = ({ alias }: FilesystemDef): string => `virtiofsd of ${alias}`;
+
 /** Socket of the virtiofsd that the daemon starts for the folder, or of somebody else's. */
 export function virtiofsSocket(fs: FilesystemDef, workFolder: string): string {
 	return fs.source?.socket ?? `${workFolder}/${fs.alias}-fs.sock`;
@@ -139,10 +145,18 @@ export function virtiofsSocket(fs: FilesystemDef, workFolder: string): string {
 
 function buildFilesystem(fs: FilesystemDef, context: BuildContext): void {
 	const { command, paths } = context;
-	if (isVirtiofs(fs))
-		command.add("-chardev", `socket,id=${virtiofsChardev(fs)},path=${escapeCommas(virtiofsSocket(fs, paths.work))}`);
-	else command.add("-fsdev", formatFsdev(fs));
+	if (isVirtiofs(fs)) {
+		const [id, path] = [virtiofsChardev(fs), virtiofsSocket(fs, paths.work)];
+		command.add("-chardev", `socket,id=${id},path=${escapeCommas(path)}`, vhostUserBackend(id, path));
+	} else command.add("-fsdev", formatFsdev(fs));
 	addDevice(fs, filesystemProps(fs, context), context);
+}
+
+const findFilesystem = ({ target }: FilesystemDef, { devices }: DomainDef): FilesystemDef | undefined =>
+	devices.filesystems.find((other) => other.target?.dir === target?.dir);
+
+function refuseFixed(fs: FilesystemDef): void {
+	if (!isVirtiofs(fs)) throw new VirtError("OPERATION_UNSUPPORTED", "only virtiofs filesystems can be hotplugged");
 }
 
 export const filesystem: DeviceEntry<FilesystemDef> = {
@@ -159,4 +173,22 @@ export const filesystem: DeviceEntry<FilesystemDef> = {
 	},
 	virtio: (_, bus) => bus === "ccw",
 	build: buildFilesystem,
+	hotplug: {
+		checkAttach: (fs, { def }, live) => {
+			if (live) refuseFixed(fs);
+			else if (findFilesystem(fs, def)) throw new VirtError("OPERATION_INVALID", "Target already exists");
+		},
+		find: (wanted, { def }, live) => {
+			const found = findFilesystem(wanted, def);
+			if (found) return found;
+			throw new VirtError(
+				"DEVICE_MISSING",
+				live ? "matching filesystem not found" : "no matching filesystem device was found",
+			);
+		},
+		checkDetach: refuseFixed,
+		release: async (fs, { run }) => {
+			if (isOwnVirtiofs(fs)) await endHelpers(run, virtiofsdName(fs), virtiofsSocket(fs, run.paths.work));
+		},
+	},
 };

@@ -39,7 +39,7 @@ async function prepare(device: HostdevDef, context: PlugContext): Promise<void> 
 	if (fds.length > 0) descriptors.set(device, fds);
 	await claimDevices(driver, domain, run, [device], false);
 	undo.defer("the device of the host", () => releaseDevice(driver, run, device));
-	const lower = raiseMemlock(run, def);
+	const lower = raiseMemlock(driver, run, def);
 	if (lower) undo.defer("the limit of locked memory", lower);
 	if (device.scsi) nameNewBackend(device, context);
 }

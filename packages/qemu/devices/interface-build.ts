@@ -2,10 +2,11 @@
 
 import { type InterfaceDef, isVirtioModel } from "@virtkit/model/domain/interface";
 import { ipFamily } from "@virtkit/model/domain/ip-address";
-import type { JsonObject } from "../command-line/command-line.ts";
+import type { CommandLine, JsonObject } from "../command-line/command-line.ts";
 import { bootIndexOf } from "../defaults/boot-index.ts";
 import { isArm } from "../machine.ts";
-import { formatChardev } from "./chardev-build.ts";
+import { chardevBackend } from "./chardev-backend.ts";
+import { type ChardevParts, formatChardev } from "./chardev-build.ts";
 import { inheritedDescriptors } from "./descriptors.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
@@ -61,6 +62,9 @@ const START: readonly DeviceRule<InterfaceDef>[] = [
 /** Id of the host's side. */
 export const netdevId = ({ alias }: InterfaceDef): string => `host${alias}`;
 
+/** What QEMU is told of the descriptor of a vDPA device. */
+export const vdpaDescriptor = ({ alias }: InterfaceDef): string => `${alias}-vdpa`;
+
 /** Queues of which each has a descriptor. */
 export const queuesOf = ({ driver }: InterfaceDef): number => Math.max(1, driver?.queues ?? 1);
 
@@ -85,6 +89,11 @@ const tapProps: NetdevProps = (net, context) => {
 };
 
 const at = ({ source }: InterfaceDef): string => `${source?.address ?? ""}:${source?.port}`;
+
+export const isPasst = ({ type, backend }: InterfaceDef): boolean => type === "user" && backend?.type === "passt";
+
+/** What messages call the program that connects an interface. */
+export const passtName = ({ alias }: InterfaceDef): string => `passt of ${alias}`;
 
 /** Socket of the passt that the daemon starts for the interface. */
 export function passtSocket({ alias }: InterfaceDef, workFolder: string): string {
@@ -127,7 +136,7 @@ const NETDEVS: Partial<Record<InterfaceDef["type"], NetdevProps>> = {
 		const [number = 0] = inheritedDescriptors(net, 1, context);
 		return {
 			type: "vhost-vdpa",
-			vhostdev: context.command.addFdSet(number, `${net.alias}-vdpa`),
+			vhostdev: context.command.addFdSet(number, vdpaDescriptor(net)),
 			queues: severalQueues(net),
 		};
 	},
@@ -197,26 +206,24 @@ function formatBoardNic({ mac, alias, model }: InterfaceDef): string {
 export function buildInterface(net: InterfaceDef, context: BuildContext): void {
 	const { command, def } = context;
 	checkDeviceRules(START, net, context);
-	if (net.type === "vhostuser") command.add("-chardev", formatVhostUserSocket(net));
+	if (net.type === "vhostuser") addVhostUserSocket(net, command);
 	command.addJson("-netdev", netdevProps(net, context));
 	const place = net.address?.type;
 	if (isArm(def) && place !== "virtio-mmio" && place !== "pci") command.add("-net", formatBoardNic(net));
 	else addDevice(net, nicProps(net, context), context);
 }
 
-function formatVhostUserSocket({ alias, source }: InterfaceDef): string {
-	return formatChardev(
-		{
-			type: "unix",
-			endpoints: [],
-			source: {
-				mode: source?.socketMode === "server" ? "bind" : "connect",
-				path: source?.path,
-				reconnect: source?.reconnect,
-				seclabels: [],
-			},
+function addVhostUserSocket({ alias, source }: InterfaceDef, command: CommandLine): void {
+	const chardev: ChardevParts = {
+		type: "unix",
+		endpoints: [],
+		source: {
+			mode: source?.socketMode === "server" ? "bind" : "connect",
+			path: source?.path,
+			reconnect: source?.reconnect,
+			seclabels: [],
 		},
-		`char${alias}`,
-		{ waits: true },
-	);
+	};
+	const [id, options] = [`char${alias}`, { waits: true }];
+	command.add("-chardev", formatChardev(chardev, id, options), chardevBackend(chardev, id, options));
 }

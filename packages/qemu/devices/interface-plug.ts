@@ -2,8 +2,12 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { InterfaceDef } from "@virtkit/model/domain/interface";
+import { endHelpers } from "../helpers/end.ts";
+import { removeFdSets } from "../hotplug/monitor-plug.ts";
 import { closeInterface, openInterface } from "../lifecycle/host-interfaces.ts";
-import type { DefineContext, Hotplug, PlugContext } from "./entry.ts";
+import { raiseMemlock } from "../lifecycle/memory-lock.ts";
+import type { DefineContext, Hotplug, LiveContext, PlugContext } from "./entry.ts";
+import { isPasst, passtName, passtSocket, vdpaDescriptor } from "./interface-build.ts";
 import { updateInterface } from "./interface-update.ts";
 import { isDescribedBy } from "./plug-find.ts";
 
@@ -19,7 +23,9 @@ function checkAttach(net: InterfaceDef, { def }: DefineContext, live: boolean): 
 		throw new VirtError("OPERATION_UNSUPPORTED", "devices of the host cannot be plugged in as interfaces");
 }
 
-async function prepare(net: InterfaceDef, { def, descriptors, undo }: PlugContext): Promise<void> {
+async function prepare(net: InterfaceDef, { driver, def, run, descriptors, undo }: PlugContext): Promise<void> {
+	const lower = raiseMemlock(driver, run, def);
+	if (lower) undo.defer("the limit of locked memory", lower);
 	const fds = await openInterface(def, net);
 	if (fds.length === 0) return;
 	descriptors.set(net, fds);
@@ -55,6 +61,12 @@ function find(wanted: InterfaceDef, { def }: DefineContext): InterfaceDef {
 	);
 }
 
+async function release(net: InterfaceDef, { run }: LiveContext): Promise<void> {
+	if (isPasst(net)) await endHelpers(run, passtName(net), passtSocket(net, run.paths.work));
+	if (net.type === "vdpa") await removeFdSets(run, vdpaDescriptor(net));
+	await closeInterface(net);
+}
+
 export const interfaceHotplug: Hotplug<InterfaceDef> = {
 	storedUpdate: true,
 	read: (net) => {
@@ -64,6 +76,6 @@ export const interfaceHotplug: Hotplug<InterfaceDef> = {
 	prepare,
 	plugged,
 	find,
-	release: closeInterface,
+	release,
 	update: updateInterface,
 };

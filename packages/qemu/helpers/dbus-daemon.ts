@@ -35,8 +35,8 @@ function ownBus(driver: Driver, def: DomainDef): string | undefined {
 	return def.devices.graphics.some(isOurs) ? socket : undefined;
 }
 
-function plan({ driver, run }: HelperContext): HelperPlan[] {
-	const socket = ownBus(driver, run.live.def);
+function plan({ driver, run, def }: HelperContext): HelperPlan[] {
+	const socket = ownBus(driver, def);
 	if (socket === undefined) return [];
 	const program = needProgram("dbus-daemon", "Debian's package dbus-daemon");
 	const config = `${run.paths.work}/dbus.conf`;

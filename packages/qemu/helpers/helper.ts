@@ -1,7 +1,9 @@
 // A program that runs beside a guest for one of its devices: what each kind says of itself, and how such a process is known again.
 
+import type { UndoStack } from "@virtkit/base/undo-stack";
 import type { ProcessIdentity } from "@virtkit/host/process";
 import type { ExitStatus } from "@virtkit/host/spawn";
+import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
@@ -45,6 +47,10 @@ export interface HelperContext {
 	readonly driver: Driver;
 	readonly domain: QemuDomain;
 	readonly run: Run;
+	/** The definition whose devices are served: the guest's, or one that has the devices alone that are plugged in. */
+	readonly def: DomainDef;
+	/** Takes back what was made for the helpers. */
+	readonly undo: UndoStack;
 	/** The guest goes on from a saved state. */
 	readonly incoming: boolean;
 	/** Closes what was only opened to be handed down. */
@@ -53,7 +59,7 @@ export interface HelperContext {
 
 /** One kind of helper: a row of the table of them. */
 export interface HelperKind {
-	/** The helpers of this kind that the guest needs. Makes what they need on the host; whatever stays is in the run's resources. */
+	/** The helpers of this kind that the guest needs. Makes what they need on the host, and has it undone. */
 	plan(context: HelperContext): readonly HelperPlan[] | Promise<readonly HelperPlan[]>;
 	/** Files outside the guest's own folder that go with the run. */
 	files?(driver: Driver, run: Run): readonly string[];

@@ -2,7 +2,7 @@
 
 import type { InterfaceDef } from "@virtkit/model/domain/interface";
 import { ipFamily } from "@virtkit/model/domain/ip-address";
-import { passtSocket } from "../devices/interface-build.ts";
+import { isPasst, passtName, passtSocket } from "../devices/interface-build.ts";
 import { needProgram } from "./find.ts";
 import type { HelperKind } from "./helper.ts";
 
@@ -42,15 +42,13 @@ export function passtOptions(net: InterfaceDef, workFolder: string): string[] {
 }
 
 export const passt: HelperKind = {
-	plan: ({ driver: { runAs }, run }) =>
-		run.live.def.devices.interfaces
-			.filter(({ type, backend }) => type === "user" && backend?.type === "passt")
-			.map((net) => ({
-				name: `passt of ${net.alias}`,
-				program: needProgram("passt", "Debian's package passt"),
-				args: passtOptions(net, run.paths.work),
-				runAs,
-				logName: `${net.alias}-passt`,
-				ready: passtSocket(net, run.paths.work),
-			})),
+	plan: ({ driver: { runAs }, run, def }) =>
+		def.devices.interfaces.filter(isPasst).map((net) => ({
+			name: passtName(net),
+			program: needProgram("passt", "Debian's package passt"),
+			args: passtOptions(net, run.paths.work),
+			runAs,
+			logName: `${net.alias}-passt`,
+			ready: passtSocket(net, run.paths.work),
+		})),
 };

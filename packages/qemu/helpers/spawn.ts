@@ -121,8 +121,11 @@ function outputOf({ log }: Helper): string {
 	}
 }
 
-/** The error of a helper that failed during the start, which is why QEMU failed too; undefined where none did. */
-export function helperFailure(run: Run): VirtError | undefined {
-	const failed = run.helpers.find(({ exit }) => exit !== undefined && (exit.signal !== null || exit.code !== 0));
+/** The error of a helper that failed, not one of those `before`, which is why QEMU failed too; undefined where none did. */
+export function helperFailure(run: Run, before: readonly Helper[] = []): VirtError | undefined {
+	const failed = run.helpers.find(
+		(helper) =>
+			!before.includes(helper) && helper.exit !== undefined && (helper.exit.signal !== null || helper.exit.code !== 0),
+	);
 	return failed && diedError(failed);
 }

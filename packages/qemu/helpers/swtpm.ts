@@ -44,8 +44,8 @@ function passphrase({ driver }: HelperContext, { backend }: TpmDef): Uint8Array 
 }
 
 async function plan(context: HelperContext): Promise<HelperPlan[]> {
-	const { driver, domain, run } = context;
-	const device = run.live.def.devices.tpms.find(({ backend }) => backend.type === "emulator");
+	const { driver, domain, run, def } = context;
+	const device = def.devices.tpms.find(({ backend }) => backend.type === "emulator");
 	if (device === undefined) return [];
 	const program = needProgram("swtpm", HINT);
 	const secret = passphrase(context, device);

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
 import { type FilesystemDef, filesystemPath } from "@virtkit/model/domain/filesystem";
 import { escapeCommas } from "../command-line/command-line.ts";
-import { isOwnVirtiofs, virtiofsSocket } from "../devices/filesystem.ts";
+import { isOwnVirtiofs, virtiofsdName, virtiofsSocket } from "../devices/filesystem.ts";
 import { isExecutable, needProgram } from "./find.ts";
 import type { HelperContext, HelperKind, HelperPlan } from "./helper.ts";
 import { listenFor } from "./socket.ts";
@@ -28,7 +28,7 @@ function planOne(context: HelperContext, fs: FilesystemDef): HelperPlan {
 		throw new VirtError("INTERNAL_ERROR", `the virtiofs export directory '${path}' does not exist`);
 	const threads = fs.binary?.thread_pool?.size;
 	return {
-		name: `virtiofsd of ${fs.alias}`,
+		name: virtiofsdName(fs),
 		program,
 		// It confines itself, for which it must be root.
 		args: [
@@ -43,5 +43,5 @@ function planOne(context: HelperContext, fs: FilesystemDef): HelperPlan {
 }
 
 export const virtiofsd: HelperKind = {
-	plan: (context) => context.run.live.def.devices.filesystems.filter(isOwnVirtiofs).map((fs) => planOne(context, fs)),
+	plan: (context) => context.def.devices.filesystems.filter(isOwnVirtiofs).map((fs) => planOne(context, fs)),
 };

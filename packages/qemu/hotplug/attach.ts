@@ -8,11 +8,13 @@ import { completeDomain, contextOf } from "../defaults/complete.ts";
 import type { LiveContext, PlugContext } from "../devices/entry.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
+import { helperFailure } from "../helpers/spawn.ts";
+import { startPluggedHelpers } from "../helpers/start.ts";
 import { lendFiles } from "../lifecycle/ownership.ts";
 import { saveStatus, saveStatusNow } from "../lifecycle/status-file.ts";
 import { plugLine } from "./build.ts";
 import { checkCompatible } from "./compatible.ts";
-import { type KnownPluggable, type Pluggable, withDevice } from "./kinds.ts";
+import { type KnownPluggable, type Pluggable, withDevice, withOnly } from "./kinds.ts";
 import { plugIn } from "./monitor-plug.ts";
 import { readDevice, refuseUsedAlias, settlePlugs } from "./prepare-device.ts";
 import { adoptDevices, liveContext } from "./removal.ts";
@@ -63,7 +65,9 @@ async function plugAll(plugs: readonly Pluggable[], def: DomainDef, live: LiveCo
 	const context: PlugContext = { ...live, def, undo: new UndoStack(), descriptors, imageDescriptors };
 	await using undo = context.undo;
 	undo.defer("the note of the attachment", () => saveStatus(driver, domain));
+	const helpers = [...run.helpers];
 	try {
+		await startPluggedHelpers({ driver, domain, run, def: withOnly(def, plugs), undo });
 		for (const { entry, device } of plugs) await entry.hotplug?.prepare?.(device, context);
 		undo.defer("the owners of files", () => lendFiles(driver, run, run.live.def));
 		lendFiles(driver, run, def);
@@ -74,6 +78,8 @@ async function plugAll(plugs: readonly Pluggable[], def: DomainDef, live: LiveCo
 			await plugIn(run, plugLine(run, plug, context, descriptors), undo);
 			await plug.entry.hotplug?.plugged?.(plug.device, context);
 		}
+	} catch (error) {
+		throw helperFailure(run, helpers) ?? error;
 	} finally {
 		for (const fd of [...descriptors.values()].flat()) closeSync(fd);
 		for (const { fds } of imageDescriptors.values()) fds.forEach(closeSync);

@@ -89,6 +89,20 @@ export function withReplaced(
 	);
 }
 
+/** The same definition with these devices alone. */
+export function withOnly(def: DomainDef, kept: readonly Pick<Pluggable, "device">[]): DomainDef {
+	const devices = new Set(kept.map(({ device }) => device));
+	const lists = Object.entries(def.devices).map(([member, held]) => [
+		member,
+		Array.isArray(held)
+			? held.filter((device) => devices.has(device as object))
+			: devices.has(held as object)
+				? held
+				: undefined,
+	]);
+	return { ...def, devices: Object.fromEntries(lists) as DomainDef["devices"] };
+}
+
 function withList(def: DomainDef, member: DeviceMember, held: readonly object[]): DomainDef {
 	return { ...def, devices: withDevices(def.devices, member, held) };
 }

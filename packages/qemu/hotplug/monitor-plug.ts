@@ -47,6 +47,14 @@ async function removeFromSet(run: Run, set: number, member: number): Promise<voi
 	await run.monitor.execute("remove-fd", { "fdset-id": set, fd: member });
 }
 
+/** Takes back the sets of descriptors that QEMU was given under that word. */
+export async function removeFdSets(run: Run, opaque: string): Promise<void> {
+	if (run.monitor.loss) return;
+	const sets = await run.monitor.execute("query-fdsets");
+	for (const { "fdset-id": set, fds } of sets)
+		if (fds.some((fd) => fd.opaque === opaque)) await run.monitor.execute("remove-fd", { "fdset-id": set });
+}
+
 async function takeOut(run: Run, { undo, isDevice }: Plug): Promise<void> {
 	if (undo === undefined || run.monitor.loss) return;
 	if (isDevice) await unplugDevice(run, String(undo.arguments.id), UNPLUG_WAIT_MS);

@@ -1,5 +1,6 @@
 // The options of a device that is plugged into a running guest, and QEMU's monitor commands that do what the options would.
 
+import { randomInt } from "node:crypto";
 import { VirtError } from "@virtkit/base/errors";
 import { CommandLine, type JsonObject } from "../command-line/command-line.ts";
 
@@ -66,8 +67,14 @@ export class PlugLine extends CommandLine {
 		return name;
 	}
 
-	override addFdSet(): string {
-		throw new VirtError("OPERATION_UNSUPPORTED", "devices that need a set of descriptors cannot be plugged in");
+	override addFdSet(number: number | string, opaque: string): string {
+		const index = this.fds.findIndex(({ name }) => name === number);
+		const [given] = this.fds.splice(index, 1);
+		if (given === undefined) throw new Error(`descriptor '${number}' was not passed`);
+		// Other sets are numbered from 0 on.
+		const set = randomInt(1 << 20, 2 ** 31);
+		this.setFds.push({ fd: given.fd, set, opaque });
+		return `/dev/fdset/${set}`;
 	}
 
 	override addToFdSet(set: number, fd: number, opaque: string): void {

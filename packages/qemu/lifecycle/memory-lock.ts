@@ -4,6 +4,7 @@ import { getResourceLimit, setResourceLimit } from "@virtkit/host/native";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import { UNLIMITED_KIB } from "@virtkit/model/domain/memory";
 import type { Run } from "../domain/run.ts";
+import type { Driver } from "../driver-context.ts";
 
 /** Room for the registers of PCI devices of the host, KiB. */
 const REGISTERS_KIB = 1024 * 1024;
@@ -23,13 +24,14 @@ export function memlockLimit(def: DomainDef): number | "unlimited" | undefined {
 	return (times * (def.memory?.size ?? 0) + REGISTERS_KIB) * 1024;
 }
 
-/** Lets a running guest lock what `def` needs, where that is more than it may; returns what it could before. */
-export function raiseMemlock({ process }: Run, def: DomainDef): (() => void) | undefined {
+/** Lets a running guest lock what `def` needs, where that is more than it may; returns how to undo that. */
+export function raiseMemlock({ runAs }: Driver, { process: qemu }: Run, def: DomainDef): (() => void) | undefined {
 	const limit = memlockLimit(def);
-	if (process === undefined || limit === undefined) return undefined;
+	// No limit holds for root (CAP_IPC_LOCK).
+	if (qemu === undefined || limit === undefined || (runAs?.uid ?? process.geteuid?.()) === 0) return undefined;
 	const wanted = limit === "unlimited" ? undefined : BigInt(limit);
-	const before = getResourceLimit(process.pid, "memlock");
+	const before = getResourceLimit(qemu.pid, "memlock");
 	if (before.soft === undefined || (wanted !== undefined && before.soft >= wanted)) return undefined;
-	setResourceLimit(process.pid, "memlock", { soft: wanted, hard: wanted });
-	return () => setResourceLimit(process.pid, "memlock", before);
+	setResourceLimit(qemu.pid, "memlock", { soft: wanted, hard: wanted });
+	return () => setResourceLimit(qemu.pid, "memlock", before);
 }
