@@ -227,8 +227,12 @@ test("a guest that is suspended while it is sent runs on where that fails", asyn
 	await source.virsh("destroy", "held");
 });
 
-test("a guest of whose arrival its client cannot be told, since it went away, ends where it arrived", async () => {
+test("a guest of whose arrival its client cannot be told ends where it arrived; what was stored there still is", async () => {
 	await startGuest("untold");
+	const stored = target.file("untold.xml");
+	const titled = await source.virsh("dumpxml", "untold", "--inactive");
+	writeFileSync(stored, titled.replace("</name>", "</name><title>as before</title>"));
+	await target.virsh("define", stored);
 	await using here = await connect(source.uri);
 	const socket = await openTransport(parseConnectionUri(target.uri), { readOnly: false });
 	const there = new RpcClient(socket);
@@ -251,13 +255,21 @@ test("a guest of whose arrival its client cannot be told, since it went away, en
 	});
 	// The daemon sees the call and that its caller is gone in one look.
 	process.kill(target.pid, "SIGSTOP");
-	const call = { params, cookieIn: sent.cookieOut, flags: 1, cancelled: 0 };
+	const call = { params, cookieIn: sent.cookieOut, flags: 1 | 8, cancelled: 0 };
 	const finish = there.call("DOMAIN_MIGRATE_FINISH3_PARAMS", call).catch((error: unknown) => error);
 	await setImmediate();
 	socket.destroy();
 	process.kill(target.pid, "SIGCONT");
 	assert.ok((await finish) instanceof Error);
 	await until(() => guests(target) === 0, "that the guest ends over there");
+	await until(
+		async () => /as before/.test(await target.virsh("dumpxml", "untold")),
+		"that what was stored is put back",
+	);
+	await target.stop();
+	await target.start();
+	assert.match(await target.virsh("dumpxml", "untold"), /<title>as before</);
+	await target.virsh("undefine", "untold");
 	await confirm("untold", true);
 	assert.match(await state(source, "untold"), /^running/);
 	await source.virsh("destroy", "untold");

@@ -53,6 +53,15 @@ export async function defineDomain(driver: Driver, xml: string, flags: number): 
 	return domain;
 }
 
+/** Stores again what was stored before something that has failed since. */
+export async function restoreStored(driver: Driver, domain: QemuDomain, definition: Definition): Promise<void> {
+	await driver.store.save(definition);
+	domain.setConfig(definition);
+	domain.persistent = true;
+	driver.domains.keep(domain);
+	driver.lifecycle(domain.ref, { event: "defined", detail: "updated" });
+}
+
 async function undefine(driver: Driver, domain: QemuDomain, flags: number): Promise<void> {
 	refuseContradictions(flags);
 	if (!domain.persistent) throw new VirtError("OPERATION_INVALID", "cannot undefine transient domain");

@@ -2,11 +2,13 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { toVirtError, VirtError } from "@virtkit/base/errors";
+import { UndoStack } from "@virtkit/base/undo-stack";
 import type { CallContext } from "@virtkit/core/domain-operations";
 import type { TypedParam } from "@virtkit/core/typed-params";
 import { waitForExit } from "@virtkit/host/process";
 import type { DomainDef } from "@virtkit/model/domain/domain";
-import { defineDomain, removeStored } from "../config/define-operations.ts";
+import { defineDomain, removeStored, restoreStored } from "../config/define-operations.ts";
+import type { Definition } from "../domain/definition.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
@@ -198,10 +200,12 @@ export async function migrateFinish(
 		await incoming.started;
 	}
 	await incoming.arrived.promise;
-	await letRun(driver, domain, incoming, flags & MIGRATE_FLAG.persistent ? request.cookie : undefined);
+	await using undo = new UndoStack();
+	await letRun(driver, domain, incoming, flags & MIGRATE_FLAG.persistent ? request.cookie : undefined, undo);
 	const { statistics } = decodeCookie(driver, request.cookie) ?? {};
 	if (statistics) keepCompleted(domain, statistics);
 	await settleOnceAnswered(driver, domain, context.signal);
+	undo.commit();
 	driver.lifecycle(domain.ref, { event: "started", detail: "migrated" });
 	if (flags & MIGRATE_FLAG.paused) driver.lifecycle(domain.ref, { event: "suspended", detail: "paused" });
 	return { domain, cookie: encodeCookie(driver, domain, { name: incoming.sourceName }) };
@@ -245,23 +249,35 @@ async function definitionToStore(driver: Driver, domain: QemuDomain, bytes: Uint
 	return formatForImage(definition);
 }
 
-/** Stores the definition where asked for, before the guest runs: where that fails it goes on at the source. */
+/**
+ * Stores the definition where asked for, before the guest runs: where that fails it goes on at the source. What is stored
+ * here until now is put back by `undo`.
+ */
 async function letRun(
 	driver: Driver,
 	domain: QemuDomain,
 	incoming: Incoming,
 	cookie: Uint8Array | undefined,
+	undo: UndoStack,
 ): Promise<void> {
-	const stores = cookie !== undefined && !domain.persistent;
 	try {
 		const stored = cookie && (await definitionToStore(driver, domain, cookie));
-		if (stored !== undefined) await defineDomain(driver, stored, 0);
+		if (stored !== undefined) {
+			const before = domain.persistent ? domain.config : undefined;
+			undo.defer("what is stored", () => putBack(driver, domain, before));
+			await defineDomain(driver, stored, 0);
+		}
 		incoming.decision.resolve();
 		await incoming.started;
 	} catch (error) {
 		incoming.cancel(toVirtError(error));
 		await incoming.started.catch(() => undefined);
-		if (stores && domain.persistent) await removeStored(driver, domain);
 		throw error;
 	}
+}
+
+/** Has stored what was stored before the guest came. */
+async function putBack(driver: Driver, domain: QemuDomain, before: Definition | undefined): Promise<void> {
+	if (before) await restoreStored(driver, domain, before);
+	else if (domain.persistent) await removeStored(driver, domain);
 }
