@@ -3,7 +3,7 @@
 import { VirtError } from "./errors.ts";
 
 /** What a job may do to its domain. `destroy` and `abort` pass while an asynchronous job holds the domain. */
-export type JobKind = "query" | "modify" | "destroy" | "suspend" | "abort";
+export type JobKind = "query" | "modify" | "destroy" | "suspend" | "abort" | "migration-op";
 
 /** Long jobs, as virsh domjobinfo names their operation. */
 export type AsyncJobKind =

@@ -251,6 +251,16 @@ export interface DomainOperations<D extends DomainHandle> {
 	): Promise<{ cookie: Uint8Array }>;
 	migrateConfirm(domain: D, cancelled: boolean, flags: number, context: CallContext): Promise<void>;
 
+	/** Milliseconds that the guest may stand still at the end. */
+	migrateSetMaxDowntime(domain: D, downtime: bigint, flags: number, context: CallContext): Async<void>;
+	migrateMaxDowntime(domain: D, flags: number, context: CallContext): Async<bigint>;
+	/** MiB a second. */
+	migrateSetMaxSpeed(domain: D, speed: bigint, flags: number, context: CallContext): Async<void>;
+	migrateMaxSpeed(domain: D, flags: number, context: CallContext): Async<bigint>;
+	/** Bytes. */
+	migrateSetCompressionCache(domain: D, size: bigint, flags: number, context: CallContext): Async<void>;
+	migrateCompressionCache(domain: D, flags: number, context: CallContext): Async<bigint>;
+
 	// Images of a running guest's disks; bandwidths are MiB or bytes a second, as the flags say
 	blockJobAbort(domain: D, path: string, flags: number, context: CallContext): Async<void>;
 	/** Undefined where the disk has no job. */

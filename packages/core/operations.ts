@@ -76,8 +76,11 @@ const VCPU_FLAGS = AFFECT | 28;
 /** VIR_DOMAIN_SAVE_BYPASS_CACHE 1, _RUNNING 2, _PAUSED 4, _RESET_NVRAM 8. */
 const SAVE_FLAGS = 7;
 
-/** VIR_MIGRATE_LIVE 1, _PEER2PEER 2, _PERSIST_DEST 8, _UNDEFINE_SOURCE 16, _PAUSED 32, _CHANGE_PROTECTION 256, _UNSAFE 512, _OFFLINE 1024, _ABORT_ON_ERROR 4096. */
-export const MIGRATE_FLAGS = 1 | 2 | 8 | 16 | 32 | 256 | 512 | 1024 | 4096;
+/**
+ * VIR_MIGRATE_LIVE 1, _PEER2PEER 2, _PERSIST_DEST 8, _UNDEFINE_SOURCE 16, _PAUSED 32, _CHANGE_PROTECTION 256, _UNSAFE 512,
+ * _OFFLINE 1024, _COMPRESSED 2048, _ABORT_ON_ERROR 4096, _AUTO_CONVERGE 8192, _RDMA_PIN_ALL 2^14, _PARALLEL 2^17, _ZEROCOPY 2^20.
+ */
+export const MIGRATE_FLAGS = 0x7f3b | (1 << 17) | (1 << 20);
 
 /** Flags are those that libvirt's QEMU driver takes; source: its public headers. */
 export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRow>> = {
@@ -138,6 +141,13 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	migrateBegin: row("virDomainMigrateBegin3Params", MIGRATE_FLAGS, ALWAYS, "none", true, "migrate"),
 	migratePerform: row("virDomainMigratePerform3Params", MIGRATE_FLAGS, ALWAYS, "none", true, "migrate"),
 	migrateConfirm: row("virDomainMigrateConfirm3Params", MIGRATE_FLAGS, ALWAYS, "none", true, "migrate"),
+	migrateSetMaxDowntime: row("virDomainMigrateSetMaxDowntime", 0, ACTIVE, "migration-op", true, "migrate"),
+	migrateMaxDowntime: row("virDomainMigrateGetMaxDowntime", 0, ACTIVE, "query", false, "migrate"),
+	// VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY 1.
+	migrateSetMaxSpeed: row("virDomainMigrateSetMaxSpeed", 1, ALWAYS, "migration-op", true, "migrate"),
+	migrateMaxSpeed: row("virDomainMigrateGetMaxSpeed", 1, ALWAYS, "query", true, "migrate"),
+	migrateSetCompressionCache: row("virDomainMigrateSetCompressionCache", 0, ACTIVE, "migration-op", true, "migrate"),
+	migrateCompressionCache: row("virDomainMigrateGetCompressionCache", 0, ACTIVE, "query", false, "migrate"),
 	screenshot: row("virDomainScreenshot", 0, ACTIVE, "query", false, "screenshot"),
 
 	blockJobAbort: row("virDomainBlockJobAbort", 3, ACTIVE, "modify", true, "write"),

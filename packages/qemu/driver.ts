@@ -29,6 +29,7 @@ import { startWithHost } from "./lifecycle/autostart.ts";
 import { startOperations } from "./lifecycle/start-operations.ts";
 import { stopOperations } from "./lifecycle/stop-operations.ts";
 import type { Logger } from "./logger.ts";
+import { limitOperations } from "./migration/limits.ts";
 import { migrationOperations } from "./migration/operations.ts";
 import { driverPaths, type InstanceFolders, makeDriverFolders } from "./paths.ts";
 import { startBalancer } from "./policy/balancer.ts";
@@ -122,6 +123,7 @@ function operationsOf(driver: Driver): Partial<DomainOperations<QemuDomain>> {
 		...factOperations(driver),
 		...saveOperations(driver),
 		...migrationOperations(driver),
+		...limitOperations(),
 		...consoleOperations,
 		...graphicsOperations,
 		...controlOperations(driver),

@@ -17,7 +17,6 @@ import { startRun } from "../lifecycle/start.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { keepCompleted } from "../save/domain-job.ts";
 import { formatForImage, readDefinition } from "../save/image-definition.ts";
-import { announceMigration } from "../save/migrate-to-file.ts";
 import {
 	anyAddress,
 	bindPort,
@@ -29,6 +28,7 @@ import {
 } from "./address.ts";
 import { decodeCookie, encodeCookie } from "./cookie.ts";
 import { MIGRATE_FLAG, type MigrationParameters, parseMigrationParameters } from "./parameters.ts";
+import { type Tuning, tune, tuningFor } from "./tuning.ts";
 
 const ENDS: ReadonlySet<string> = new Set(["completed", "failed"]);
 
@@ -62,9 +62,9 @@ class Incoming {
 		this.decision.reject(error);
 	}
 
-	async load(run: Run, host: string, range: PortRange): Promise<void> {
+	async load(run: Run, host: string, range: PortRange, tuning: Tuning): Promise<void> {
 		const { monitor } = run;
-		await announceMigration(monitor);
+		await using _tuned = await tune(monitor, tuning);
 		const ended = monitor.waitForEvent("MIGRATION", ({ data: { status } }) => ENDS.has(status));
 		ended.catch(() => undefined);
 		const listen = (port: number) => monitor.execute("migrate-incoming", { uri: `tcp:${host}:${port}` });
@@ -96,6 +96,7 @@ export async function migratePrepare(
 	if (params.xml === undefined) throw new VirtError("INVALID_ARG", "no domain XML passed");
 	const definition = await readDefinition(driver, params.xml);
 	checkCookie(driver, request.cookie, definition);
+	const tuning = tuningFor("destination", params, flags);
 	const incoming = new Incoming(definition.name);
 	if (params.name !== undefined) definition.name = params.name;
 	const identity = { name: definition.name, uuid: definition.uuid ?? "" };
@@ -103,7 +104,7 @@ export async function migratePrepare(
 	if (known?.run)
 		throw new VirtError("OPERATION_INVALID", `domain '${known.name}' is already active`, { domain: "DOMAIN" });
 	const domain = known ?? driver.domains.add(identity);
-	const receiving = receive(driver, domain, incoming, { definition, params, flags, context });
+	const receiving = receive(driver, domain, incoming, { definition, params, tuning, flags, context });
 	failuresOf(driver).delete(domain.name);
 	const { name } = domain;
 	context.onClose(() => failuresOf(driver).delete(name));
@@ -140,6 +141,7 @@ function checkCookie(driver: Driver, bytes: Uint8Array, { name, uuid }: DomainDe
 interface Expected {
 	readonly definition: DomainDef;
 	readonly params: MigrationParameters;
+	readonly tuning: Tuning;
 	readonly flags: number;
 	readonly context: CallContext;
 }
@@ -149,7 +151,7 @@ async function receive(
 	driver: Driver,
 	domain: QemuDomain,
 	incoming: Incoming,
-	{ definition, params, flags, context }: Expected,
+	{ definition, params, tuning, flags, context }: Expected,
 ): Promise<void> {
 	try {
 		using _job = await domain.lock.beginAsync("migration-in", "virDomainMigratePrepare3Params", {
@@ -169,7 +171,7 @@ async function receive(
 			incoming: {
 				extend: (command) => command.add("-incoming", "defer"),
 				arriving: true,
-				load: (run) => incoming.load(run, host, range),
+				load: (run) => incoming.load(run, host, range, tuning),
 			},
 		});
 		await incoming.started;

@@ -13,7 +13,12 @@ export const MIGRATE_FLAG = {
 	changeProtection: 256,
 	unsafe: 512,
 	offline: 1024,
+	compressed: 2048,
 	abortOnError: 4096,
+	autoConverge: 8192,
+	rdmaPinAll: 1 << 14,
+	parallel: 1 << 17,
+	zerocopy: 1 << 20,
 } as const;
 
 export interface MigrationParameters {
@@ -23,21 +28,55 @@ export interface MigrationParameters {
 	readonly persistentXml?: string;
 	readonly uri?: string;
 	readonly listenAddress?: string;
+	/** Where viewers of the guest's display go on. */
+	readonly graphicsUri?: string;
 	/** MiB a second; 0 without limit. */
 	readonly bandwidth?: bigint;
+	/** How memory is compressed: `xbzrle`, `mt`, with several connections `zlib`, `zstd`. */
+	readonly compression?: readonly string[];
+	readonly compressLevel?: number;
+	readonly compressThreads?: number;
+	readonly decompressThreads?: number;
+	readonly zlibLevel?: number;
+	readonly zstdLevel?: number;
+	/** Bytes. */
+	readonly xbzrleCacheSize?: bigint;
+	/** Per cent. */
+	readonly throttleInitial?: number;
+	readonly throttleIncrement?: number;
+	readonly parallelConnections?: number;
 }
 
-const STRING = 7;
+const INT = 1;
 const ULLONG = 4;
+const STRING = 7;
 
-/** Parameters by libvirt's names: the member that each becomes and its type. */
-const FIELDS: Readonly<Record<string, readonly [member: keyof MigrationParameters, type: number]>> = {
-	destination_name: ["name", STRING],
-	destination_xml: ["xml", STRING],
-	persistent_xml: ["persistentXml", STRING],
-	migrate_uri: ["uri", STRING],
-	listen_address: ["listenAddress", STRING],
-	bandwidth: ["bandwidth", ULLONG],
+interface Field {
+	readonly member: keyof MigrationParameters;
+	readonly type: number;
+	/** May occur again and again. */
+	readonly many?: boolean;
+}
+
+/** Parameters by libvirt's names. */
+const FIELDS: Readonly<Record<string, Field>> = {
+	destination_name: { member: "name", type: STRING },
+	destination_xml: { member: "xml", type: STRING },
+	persistent_xml: { member: "persistentXml", type: STRING },
+	migrate_uri: { member: "uri", type: STRING },
+	listen_address: { member: "listenAddress", type: STRING },
+	graphics_uri: { member: "graphicsUri", type: STRING },
+	bandwidth: { member: "bandwidth", type: ULLONG },
+	compression: { member: "compression", type: STRING, many: true },
+	"compression.mt.level": { member: "compressLevel", type: INT },
+	"compression.mt.threads": { member: "compressThreads", type: INT },
+	"compression.mt.dthreads": { member: "decompressThreads", type: INT },
+	"compression.zlib.level": { member: "zlibLevel", type: INT },
+	"compression.zstd.level": { member: "zstdLevel", type: INT },
+	"compression.xbzrle.cache": { member: "xbzrleCacheSize", type: ULLONG },
+	"auto_converge.initial": { member: "throttleInitial", type: INT },
+	"auto_converge.increment": { member: "throttleIncrement", type: INT },
+	"parallel.connections": { member: "parallelConnections", type: INT },
 };
 
 /** Reads the parameters. Throws ARGUMENT_UNSUPPORTED for one that is not known, INVALID_ARG for one of a wrong type or told twice. */
@@ -46,10 +85,11 @@ export function parseMigrationParameters(params: readonly TypedParam[]): Migrati
 	for (const { field, value } of params) {
 		const row = Object.hasOwn(FIELDS, field) ? FIELDS[field] : undefined;
 		if (row === undefined) throw new VirtError("ARGUMENT_UNSUPPORTED", `parameter '${field}' not supported`);
-		const [member, type] = row;
+		const { member, type, many } = row;
+		const known = found[member];
 		if (value.type !== type) throw new VirtError("INVALID_ARG", `invalid type of parameter '${field}'`);
-		if (found[member] !== undefined) throw new VirtError("INVALID_ARG", `parameter '${field}' occurs multiple times`);
-		found[member] = value.value;
+		if (known !== undefined && !many) throw new VirtError("INVALID_ARG", `parameter '${field}' occurs multiple times`);
+		found[member] = many ? [...((known as unknown[] | undefined) ?? []), value.value] : value.value;
 	}
 	return found;
 }

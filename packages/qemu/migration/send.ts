@@ -11,24 +11,16 @@ import { type DomainJob, keepCompleted } from "../save/domain-job.ts";
 import { checkStillThere, resumeGuest } from "../save/hold-still.ts";
 import { migrationParams } from "../save/job-statistics.ts";
 import { underJob } from "../save/migrate-to-file.ts";
+import { bytesOf, migrationSpeed } from "./limits.ts";
+import { type Tuning, tune } from "./tuning.ts";
 
 const ENDS: ReadonlySet<string> = new Set(["completed", "failed", "cancelled"]);
-const UNLIMITED = Number.MAX_SAFE_INTEGER;
-const MIB = 1024 ** 2;
-
-/** Capabilities of a send: taken back after it, since a save knows nothing of a pause before the end. */
-const capabilities = (state: boolean) => ({
-	capabilities: [
-		{ capability: "events" as const, state: true },
-		{ capability: "pause-before-switchover" as const, state },
-	],
-});
-
 export interface SendRequest {
 	/** `tcp:HOST:PORT`. */
 	readonly uri: string;
-	/** MiB a second; 0 without limit. */
+	/** MiB a second; 0 for what is set for the domain. */
 	readonly bandwidth: bigint;
+	readonly tuning: Tuning;
 }
 
 /** Sends the guest; it stands still when this is done, and goes on as it was where this fails. */
@@ -37,16 +29,13 @@ export async function sendGuest(
 	domain: QemuDomain,
 	run: Run,
 	job: DomainJob,
-	{ uri, bandwidth }: SendRequest,
+	{ uri, bandwidth, tuning }: SendRequest,
 ): Promise<void> {
 	const { monitor } = run;
 	const ran = domain.stateName === "running";
-	const rate = bandwidth === 0n ? UNLIMITED : Number(bandwidth) * MIB;
-	if (rate > UNLIMITED) throw new VirtError("OVERFLOW", `bandwidth must be less than ${UNLIMITED / MIB} MiB/s`);
-	const { "max-bandwidth": before } = await monitor.execute("query-migrate-parameters");
-	await monitor.execute("migrate-set-capabilities", capabilities(true));
+	const rate = bytesOf(bandwidth === 0n ? migrationSpeed(domain) : bandwidth);
+	await using _tuned = await tune(monitor, { ...tuning, values: { ...tuning.values, "max-bandwidth": rate } });
 	try {
-		await monitor.execute("migrate-set-parameters", { "max-bandwidth": rate });
 		run.pausedReason = "migration";
 		const info = await send(domain, run, job, uri);
 		checkStillThere(domain, run);
@@ -59,11 +48,6 @@ export async function sendGuest(
 		saveStatus(driver, domain);
 		if (ran) await resumeGuest(driver, domain, run, "migration-canceled");
 		throw error;
-	} finally {
-		await Promise.allSettled([
-			monitor.execute("migrate-set-capabilities", capabilities(false)),
-			monitor.execute("migrate-set-parameters", { "max-bandwidth": before }),
-		]);
 	}
 }
 

@@ -18,6 +18,7 @@ import { decodeCookie, encodeCookie } from "./cookie.ts";
 import { MIGRATE_FLAG, parseMigrationParameters } from "./parameters.ts";
 import { checkDisksShared, checkUnbound } from "./safety.ts";
 import { sendGuest } from "./send.ts";
+import { checkTuning, tuningFor } from "./tuning.ts";
 
 /** A migration under way; disposing it lets others at the domain. */
 interface Outgoing extends Disposable {
@@ -32,7 +33,7 @@ const OUTGOING = new WeakMap<QemuDomain, Outgoing>();
 async function begin(driver: Driver, domain: QemuDomain, context: CallContext, api: string): Promise<Outgoing> {
 	const job = await domain.lock.beginAsync("migration-out", api, {
 		signal: context.signal,
-		passes: ["suspend"],
+		passes: ["suspend", "migration-op"],
 	});
 	let close: Disposable | undefined;
 	try {
@@ -75,6 +76,7 @@ export async function migrateBegin(
 	context: CallContext,
 ): Promise<{ cookie: Uint8Array; xml: string }> {
 	const { xml } = parseMigrationParameters(params);
+	checkTuning(flags);
 	const outgoing = await begin(driver, domain, context, "virDomainMigrateBegin3Params");
 	try {
 		checkUnbound(driver, domain);
@@ -97,7 +99,9 @@ export async function migratePerform(
 	flags: number,
 	context: CallContext,
 ): Promise<{ cookie: Uint8Array }> {
-	const { uri, bandwidth = 0n, persistentXml } = parseMigrationParameters(request.params);
+	const params = parseMigrationParameters(request.params);
+	const { uri, bandwidth = 0n, persistentXml } = params;
+	const tuning = tuningFor("source", params, flags);
 	decodeCookie(driver, request.cookie);
 	const outgoing = OUTGOING.get(domain) ?? (await begin(driver, domain, context, "virDomainMigratePerform3Params"));
 	if (outgoing.phase !== "begun") throw new VirtError("OPERATION_INVALID", "another migration job is already running");
@@ -111,7 +115,7 @@ export async function migratePerform(
 		await asJob(domain, "migration-out", async (job) => {
 			outgoing.job = job;
 			if (context.signal.aborted) job.abort();
-			await sendGuest(driver, domain, outgoing.run, job, { uri: `tcp:${bracket(host)}:${port}`, bandwidth });
+			await sendGuest(driver, domain, outgoing.run, job, { uri: `tcp:${bracket(host)}:${port}`, bandwidth, tuning });
 		});
 		outgoing.phase = "performed";
 		return { cookie: encodeCookie(driver, domain, { persistent: stored, statistics: completedJob(domain, true) }) };

@@ -8,7 +8,7 @@ import type { Handlers } from "../handler.ts";
 import { coreContext, nothing, onDomain, wireDomain } from "./domain-call.ts";
 
 export function migrationHandlers(hypervisor: Hypervisor): Handlers {
-	return { ...source(hypervisor), ...destination(hypervisor) };
+	return { ...source(hypervisor), ...destination(hypervisor), ...limits(hypervisor) };
 }
 
 function source(hypervisor: Hypervisor): Handlers {
@@ -45,5 +45,23 @@ function destination({ domains }: Hypervisor): Handlers {
 			const { domain, cookie } = await domains.migrateFinish(request, flags, core);
 			return { dom: wireDomain(domain), cookieOut: cookie };
 		},
+	};
+}
+
+function limits(hypervisor: Hypervisor): Handlers {
+	const on = onDomain(hypervisor);
+	return {
+		DOMAIN_MIGRATE_SET_MAX_DOWNTIME: (context, { dom, downtime, flags }) =>
+			on(context, dom, "migrateSetMaxDowntime", flags, nothing, downtime),
+		DOMAIN_MIGRATE_GET_MAX_DOWNTIME: (context, { dom, flags }) =>
+			on(context, dom, "migrateMaxDowntime", flags, (downtime) => ({ downtime })),
+		DOMAIN_MIGRATE_SET_MAX_SPEED: (context, { dom, bandwidth, flags }) =>
+			on(context, dom, "migrateSetMaxSpeed", flags, nothing, bandwidth),
+		DOMAIN_MIGRATE_GET_MAX_SPEED: (context, { dom, flags }) =>
+			on(context, dom, "migrateMaxSpeed", flags, (bandwidth) => ({ bandwidth })),
+		DOMAIN_MIGRATE_SET_COMPRESSION_CACHE: (context, { dom, cacheSize, flags }) =>
+			on(context, dom, "migrateSetCompressionCache", flags, nothing, cacheSize),
+		DOMAIN_MIGRATE_GET_COMPRESSION_CACHE: (context, { dom, flags }) =>
+			on(context, dom, "migrateCompressionCache", flags, (cacheSize) => ({ cacheSize })),
 	};
 }
