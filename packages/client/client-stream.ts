@@ -84,6 +84,18 @@ export class ClientStream extends Duplex {
 		this.push(null);
 	}
 
+	/**
+	 * Ends the stream; never throws. What went wrong was told to whoever read or wrote, and would hide their error if it
+	 * were told a second time: Node's own disposal does, as a SuppressedError.
+	 */
+	override async [Symbol.asyncDispose](): Promise<void> {
+		if (this.closed) return;
+		const { promise, resolve } = Promise.withResolvers<void>();
+		this.once("close", resolve).on("error", () => undefined);
+		this.destroy();
+		await promise;
+	}
+
 	override _read(): void {
 		this.#congestion.set(false);
 	}

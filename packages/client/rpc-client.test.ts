@@ -276,3 +276,29 @@ test("when the connection is lost, streams fail", async () => {
 	daemon.socket.destroy();
 	assert.ok(isVirtError("RPC", "lost")(await failed));
 });
+
+test("what fails while a connection and a stream are in use is what is told, not that they were lost too", async () => {
+	const { client, daemon, stream } = await consoleOf();
+	const mine = new Error("mine");
+	const use = async (): Promise<void> => {
+		await using _connection = client;
+		await using _stream = stream;
+		const failed = new Promise((resolve) => stream.once("error", resolve));
+		daemon.socket.destroy();
+		await failed;
+		throw mine;
+	};
+	await assert.rejects(use(), (error) => error === mine);
+});
+
+test("a stream that its reader leaves is aborted at the daemon, and its reader's error is the one told", async () => {
+	const { daemon, stream } = await consoleOf();
+	const mine = new Error("mine");
+	const use = async (): Promise<void> => {
+		await using _stream = stream;
+		throw mine;
+	};
+	await assert.rejects(use(), (error) => error === mine);
+	const abort = await daemon.receive();
+	assert.deepEqual([abort.type, abort.status], [MESSAGE_TYPES.STREAM, ERROR]);
+});
