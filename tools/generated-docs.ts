@@ -10,5 +10,6 @@ export interface GeneratedDoc {
 export const generatedDocs: readonly GeneratedDoc[] = [
 	{ file: "docs/reference/domain.md", generator: "tools/generate-reference.ts" },
 	{ file: "docs/reference/domain.schema.json", generator: "tools/generate-schema.ts" },
+	{ file: "docs/metrics.md", generator: "packages/http-server/metrics-docs.ts" },
 	{ file: "docs/support.md", generator: "tools/generate-support.ts" },
 ];

@@ -14,7 +14,7 @@ export interface Layer {
 /** Stands in for every folder, for the parts that put others together. */
 export const ANYTHING = "*";
 
-// From the bottom up. A row only ever names rows above it. A front-end (rpc-server) names no driver, a driver (qemu) no front-end.
+// From the bottom up. A row only ever names rows above it. A front-end (rpc-server, http-server) names no driver, a driver (qemu) no front-end.
 export const LAYERS: readonly Layer[] = [
 	{ folder: "packages/base", imports: [], pure: true },
 	{ folder: "packages/xml", imports: ["packages/base"], pure: true },
@@ -49,6 +49,7 @@ export const LAYERS: readonly Layer[] = [
 			"packages/host/native.ts",
 		],
 	},
+	{ folder: "packages/http-server", imports: ["packages/base", "packages/core"] },
 	{
 		folder: "packages/client",
 		imports: [

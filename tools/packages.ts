@@ -64,6 +64,12 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
 		present: ["/usr/sbin/qemu-ga"],
 		reason: "QEMU's own guest agent, which tests ask about this machine",
 	},
+	{
+		purpose: "test",
+		name: "python3-prometheus-client",
+		present: ["/usr/lib/python3/dist-packages/prometheus_client/__init__.py"],
+		reason: "Prometheus's own reader of metrics, which a test has read the daemon's",
+	},
 	{ purpose: "test", name: "dbus-daemon", present: ["dbus-daemon"], reason: "the bus of consoles of type dbus" },
 	{ purpose: "lab", name: "mmdebstrap", present: ["mmdebstrap"], reason: "makes the lab's host of Debian packages" },
 	{ purpose: "lab", name: "e2fsprogs", present: ["mkfs.ext4"], reason: "makes the disk of the lab's host" },

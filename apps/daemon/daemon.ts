@@ -11,9 +11,11 @@ import { type IdentifyPeer, type Listener, listenTcp, listenUnix } from "@virtki
 import { RpcServer } from "@virtkit/rpc-server/server";
 import { connectPeer } from "./connect-peer.ts";
 import { defaultUser } from "./default-user.ts";
+import type { HttpFrontEnd } from "./http.ts";
 import { type InstanceFolders, instanceFolders, makeFolders } from "./instance.ts";
 import type { DaemonLog } from "./log.ts";
-import type { DaemonOptions } from "./options.ts";
+import type { DaemonOptions, HttpAddress } from "./options.ts";
+import { readDaemonSettings } from "./settings-file.ts";
 
 /** Where libvirt's clients look for qemu:///system. */
 const LIBVIRT_RUN = "/run/libvirt";
@@ -29,6 +31,7 @@ export class Daemon implements AsyncDisposable {
 	readonly #server: RpcServer;
 	readonly #driver: QemuDriver;
 	readonly #listeners: readonly Listener[];
+	readonly #http: HttpFrontEnd | undefined;
 	readonly #lock: LockFile;
 
 	private constructor(
@@ -37,9 +40,11 @@ export class Daemon implements AsyncDisposable {
 		driver: QemuDriver,
 		server: RpcServer,
 		listeners: readonly Listener[],
+		http: HttpFrontEnd | undefined,
 	) {
 		this.folders = folders;
-		this.addresses = listeners.map(({ address }) => address);
+		this.addresses = [...listeners, ...(http ? [http] : [])].map(({ address }) => address);
+		this.#http = http;
 		this.#lock = lock;
 		this.#driver = driver;
 		this.#server = server;
@@ -52,6 +57,9 @@ export class Daemon implements AsyncDisposable {
 		const folders = instanceFolders(options.root, uid, process.env);
 		makeFolders(folders);
 		const lock = acquireLockFile(join(folders.run, "virtkit.pid"));
+		const { httpListen } = readDaemonSettings(join(folders.etc, "virtkit.conf"), (key) =>
+			log.warn({ key }, "virtkit.conf: this key is not known"),
+		);
 		const driver = await createQemuDriver({
 			folders,
 			session: uid !== 0,
@@ -71,15 +79,28 @@ export class Daemon implements AsyncDisposable {
 		});
 		const server = new RpcServer({ handlers: allHandlers(driver), logger: log });
 		const listeners = await listen(server, folders, options);
-		return new Daemon(folders, lock, driver, server, listeners);
+		const http = await startHttp(driver, server, options.http ?? httpListen, log);
+		return new Daemon(folders, lock, driver, server, listeners, http);
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
-		await Promise.all(this.#listeners.map((listener) => listener.close()));
+		await Promise.all([...this.#listeners.map((listener) => listener.close()), this.#http?.[Symbol.asyncDispose]()]);
 		await this.#server.close(CLOSE_GRACE_MS);
 		await this.#driver[Symbol.asyncDispose]();
 		this.#lock.release();
 	}
+}
+
+/** The HTTP front-end where one is wanted: what a daemon does not need is not loaded. */
+async function startHttp(
+	driver: QemuDriver,
+	server: RpcServer,
+	where: HttpAddress | undefined,
+	log: DaemonLog,
+): Promise<HttpFrontEnd | undefined> {
+	if (where === undefined) return undefined;
+	const http = await import("./http.ts");
+	return await http.startHttp(driver, server, where, log);
 }
 
 const identify: IdentifyPeer = (socket) => peerCredentials(socketDescriptor(socket));

@@ -18,6 +18,8 @@ export interface DispatchEntry {
 	readonly apiName: string;
 	readonly procedure: CallProcedure;
 	readonly handler: AnyHandler;
+	/** How often it was answered, and how often with an error: counted where it is looked up anyway. */
+	readonly count: { calls: number; errors: number };
 }
 
 export interface DispatchProgram {
@@ -41,7 +43,14 @@ function buildProgram(index: ProgramIndex, handlers: object): DispatchProgram {
 		if (row?.procedure.kind !== "call") return undefined;
 		const name = apiName(index.name, row.name);
 		const handler = byName[row.name] ?? unsupported(index.name, row.name, name);
-		return { program: index.name, name: row.name, apiName: name, procedure: row.procedure, handler };
+		return {
+			program: index.name,
+			name: row.name,
+			apiName: name,
+			procedure: row.procedure,
+			handler,
+			count: { calls: 0, errors: 0 },
+		};
 	});
 	return { number: index.number, version: index.version, entries };
 }

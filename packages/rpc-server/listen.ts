@@ -7,7 +7,12 @@ import { VirtError } from "@virtkit/base/errors";
 import { descriptorSocketOf } from "@virtkit/host/descriptor-socket";
 import { duplicateDescriptor, socketDescriptor } from "@virtkit/host/native";
 import type { ClientIdentity, Transport } from "./handler.ts";
-import type { RpcServer } from "./server.ts";
+import type { AcceptOptions } from "./server.ts";
+
+/** What serves the clients that connect: RpcServer, or whatever else takes sockets. */
+export interface Acceptor {
+	accept(socket: Socket, options: AcceptOptions): void;
+}
 
 /** A place where clients connect; closing it stops taking new ones, and removes a UNIX socket's path. */
 export interface Listener extends AsyncDisposable {
@@ -48,7 +53,7 @@ const PROBE_DEADLINE = 2000;
  * A socket that nobody listens on any more is replaced; one that somebody does, or a file of another kind, is an error
  * (OPERATION_INVALID). The socket appears under its path only when its mode is set and it accepts.
  */
-export async function listenUnix(server: RpcServer, options: UnixListenOptions): Promise<Listener> {
+export async function listenUnix(server: Acceptor, options: UnixListenOptions): Promise<Listener> {
 	await refuseOccupied(options.path);
 	const listening = createServer({ pauseOnConnect: true }, (accepted) => {
 		const socket = withDescriptors(accepted);
@@ -87,7 +92,7 @@ function withDescriptors(accepted: Socket): Socket | undefined {
 }
 
 /** Listens on TCP. */
-export async function listenTcp(server: RpcServer, options: TcpListenOptions): Promise<Listener> {
+export async function listenTcp(server: Acceptor, options: TcpListenOptions): Promise<Listener> {
 	const host = options.host ?? "127.0.0.1";
 	const listening = createServer({ noDelay: true }, (socket) => {
 		const remote = `${socket.remoteAddress};${socket.remotePort}`;

@@ -49,6 +49,14 @@ export class RpcServer {
 		return this.#sessions;
 	}
 
+	/** How often each procedure that was called at all was answered, and how often with an error. */
+	callCounts(): { program: string; procedure: string; calls: number; errors: number }[] {
+		return [...this.#host.programs.values()]
+			.flatMap(({ entries }) => entries.filter((entry) => entry !== undefined))
+			.filter(({ count }) => count.calls > 0)
+			.map((entry) => ({ program: entry.program, procedure: entry.name, ...entry.count }));
+	}
+
 	/** Serves a connected socket. It is closed at once when there are too many, or the server is closing. */
 	accept(socket: Duplex, options: AcceptOptions): void {
 		if (this.#closing || this.#sessions.size >= this.#host.limits.maxClients) {

@@ -272,15 +272,17 @@ export class Session implements Client {
 
 	#dispatch(frame: Incoming): void {
 		const { descriptors } = frame;
+		let entry: DispatchEntry | undefined;
 		try {
-			const entry = this.#entryOf(frame);
+			entry = this.#entryOf(frame);
 			const args = decodeArguments(frame, entry);
-			const call = new Call(this, frame, () => this.#openStream(frame, entry), descriptors);
+			const row = entry;
+			const call = new Call(this, frame, () => this.#openStream(frame, row), descriptors);
 			if (this.readOnly) refuseReadOnly(entry, args);
 			this.#host.guard?.(call, entry.program, entry.name, args);
 			this.#invoke(frame, entry, call, args);
 		} catch (error) {
-			this.#replyError(frame, error);
+			this.#replyError(frame, entry, error);
 			descriptors?.forEach(closeDescriptor);
 		}
 	}
@@ -318,7 +320,7 @@ export class Session implements Client {
 			this.#finish(frame, entry, call, await promise);
 		} catch (error) {
 			call.fail();
-			this.#replyError(frame, error);
+			this.#replyError(frame, entry, error);
 		}
 		call.release();
 		this.#inFlight--;
@@ -341,6 +343,7 @@ export class Session implements Client {
 			this.#host.logger.error({ client: this.id, procedure: entry.name, error }, "a result cannot be sent");
 			throw rpcError("Unable to encode message payload");
 		}
+		entry.count.calls++;
 		call.answered();
 		// What is written from now on waits until they are sent.
 		if (outgoing.length > 0) this.#port?.send(this.#output.take(), outgoing, (failure) => this.#sent(failure));
@@ -352,7 +355,11 @@ export class Session implements Client {
 		if (this.#endWhenSent && this.#port?.sending === false) this.#end();
 	}
 
-	#replyError(frame: Frame, thrown: unknown): void {
+	#replyError(frame: Frame, entry: DispatchEntry | undefined, thrown: unknown): void {
+		if (entry !== undefined) {
+			entry.count.calls++;
+			entry.count.errors++;
+		}
 		const error = toVirtError(thrown);
 		if (!(thrown instanceof VirtError)) {
 			this.#host.logger.error({ client: this.id, procedure: frame.procedure, error: thrown }, "a handler failed");
