@@ -7,6 +7,8 @@ type Koffi = typeof koffiModule;
 
 /** Prototypes in koffi's notation; `void *` arguments take typed arrays. */
 const PROTOTYPES = {
+	bpf: "long syscall(long number, int command, void *attributes, uint32_t size)",
+	bpf_load: "long syscall(long number, int command, const virtkit_bpf_program *attributes, uint32_t size)",
 	bind: "int bind(int fd, const void *address, uint32_t length)",
 	close: "int close(int fd)",
 	fcntl: "int fcntl(int fd, int command, long argument)",
@@ -29,7 +31,7 @@ const PROTOTYPES = {
 } as const;
 
 type FunctionName = keyof typeof PROTOTYPES;
-type Argument = number | bigint | string | NodeJS.TypedArray | MessageHeader | null;
+type Argument = number | bigint | string | NodeJS.TypedArray | MessageHeader | BpfProgram | null;
 type Bound = (...args: readonly Argument[]) => number | string;
 
 /** struct msghdr of sendmsg(2) and recvmsg(2), with its one struct iovec. */
@@ -43,6 +45,15 @@ export interface MessageHeader {
 	controlLength: number;
 	/** recvmsg writes here whether something was cut off. */
 	flags: number;
+}
+
+/** What BPF_PROG_LOAD of bpf(2) begins with. */
+export interface BpfProgram {
+	readonly type: number;
+	readonly count: number;
+	readonly instructions: Uint8Array;
+	/** Closed by a zero. */
+	readonly license: Uint8Array;
 }
 
 let koffi: Koffi | undefined;
@@ -64,6 +75,12 @@ function loadKoffi(): Koffi {
 		control: "void *",
 		controlLength: "size_t",
 		flags: "int",
+	});
+	loaded.struct("virtkit_bpf_program", {
+		type: "uint32_t",
+		count: "uint32_t",
+		instructions: "void *",
+		license: "void *",
 	});
 	// null is the process itself: libc is already in it, whichever libc that is.
 	library = loaded.load(null);

@@ -38,6 +38,10 @@ const KEYS: Readonly<
 	chardev_tls_x509_verify: { setting: "chardevTlsX509Verify", read: (value) => value !== 0 },
 	swtpm_user: { setting: "swtpmUser", read: String },
 	swtpm_group: { setting: "swtpmGroup", read: String },
+	cgroup_device_acl: {
+		setting: "cgroupDeviceAcl",
+		read: (value) => (typeof value === "object" ? value : [String(value)]),
+	},
 	max_processes: { setting: "maxProcesses", read: Number },
 	max_files: { setting: "maxFiles", read: Number },
 	log_max_size: { setting: "logMaxSize", read: Number },

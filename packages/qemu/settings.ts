@@ -41,6 +41,8 @@ export interface DriverSettings {
 	/** Who TPM emulators run as, where the daemon is root; `tss` unless told. */
 	readonly swtpmUser?: string;
 	readonly swtpmGroup?: string;
+	/** Device nodes that every guest may use; libvirt's list where absent. */
+	readonly cgroupDeviceAcl?: readonly string[];
 	readonly maxProcesses?: number;
 	readonly maxFiles?: number;
 	/** Bytes of a guest's console log file before it is rotated, and rotated files kept. */

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemError } from "../system-error.ts";
+import { whyNoDevicePrograms } from "./device-program.ts";
 import { Cgroup, makeGroupFolder, removeGroupFolder, THREAD_CONTROLLERS } from "./group.ts";
 import { type CgroupMounts, CONTROLLERS, type Controller, readCgroupMounts } from "./mounts.ts";
 
@@ -91,9 +92,9 @@ export class CgroupTree {
 		const enabled = readWords(join(folder, "cgroup.subtree_control"));
 		for (const controller of CONTROLLERS) {
 			const name = (V2_NAMES as Partial<Record<Controller, string>>)[controller];
-			if (controller === "devices") {
-				missing.push({ controller, reason: "cgroup v2 has no device lists without BPF" });
-			} else if (name !== undefined && !enabled.includes(name)) {
+			const without = controller === "devices" ? whyNoDevicePrograms(folder) : undefined;
+			if (without !== undefined) missing.push({ controller, reason: without });
+			else if (name !== undefined && !enabled.includes(name)) {
 				missing.push({ controller, reason: `the v2 controller ${name} is not available in '${folder}'` });
 			} else this.#folders.set(controller, folder);
 		}

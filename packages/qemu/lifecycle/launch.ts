@@ -11,6 +11,7 @@ import type { DefineContext } from "../devices/entry.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { buildRunCommand } from "./command.ts";
+import { admitDevices } from "./device-list.ts";
 import { ownProcess } from "./end.ts";
 import { logStart, openGuestLog } from "./guest-log.ts";
 import { makeMemoryFolders } from "./memory-folders.ts";
@@ -95,6 +96,8 @@ export function makeGroup(driver: Driver, run: Run, name: string): void {
 	const groups = driver.cgroups.create(groupName(run, name));
 	run.cgroups = groups;
 	run.resources.defer("the control group", () => groups.guest.remove());
+	// Before anything of the guest is in it: helpers, then QEMU.
+	admitDevices(driver, run, run.live.def);
 }
 
 /**

@@ -19,6 +19,7 @@ import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { hostDeviceNodes } from "../host-devices/use.ts";
 import type { RunAs } from "../user-ids.ts";
+import { admitDevices, checkDevices } from "./device-list.ts";
 
 /** A file that the guest's QEMU opens. */
 interface UsedFile {
@@ -49,14 +50,16 @@ const LENT_TO = new WeakMap<Run, Map<string, Owner>>();
 /** Gives the guest's files to who it runs as, as far as it needs. */
 export function giveFiles(driver: Driver, run: Run): void {
 	checkBootFiles(run.live.def);
+	checkDevices(driver, run.live.def);
 	lendFiles(driver, run, run.live.def);
 }
 
 /**
- * Gives the files that `def` uses to who the run is run as, and back those that it no longer uses: for a guest whose
- * devices change. Where a file cannot be given, those given before stay so until this is called again.
+ * Gives the files that `def` uses to who the run is run as, and back those that it no longer uses, and its group their
+ * devices: for a guest whose devices change. Where a file cannot be given, those given before stay so until this is called again.
  */
 export function lendFiles(driver: Driver, run: Run, def: DomainDef): void {
+	admitDevices(driver, run, def);
 	const { runAs } = driver;
 	if (runAs === undefined || !driver.settings.dynamicOwnership || !isConfinedByOwner(run.live.def)) return;
 	const files = [...usedFiles(def), ...hostDeviceNodes(def, driver.host.files)];
