@@ -9,11 +9,14 @@ type Capability = QueryMigrateCapabilitiesRetCapability;
 type Values = MigrateSetParametersArg;
 type Side = "source" | "destination";
 
-/** Capabilities that each side always has: the source's daemon lets the guest go over, the destination leaves its disks alone until it runs. */
-const ALWAYS: Readonly<Record<Side, Capability>> = {
-	source: "pause-before-switchover",
-	destination: "late-block-activate",
-};
+/** The source's daemon, not its QEMU, lets the guest go over. */
+const SWITCHOVER: Capability = "pause-before-switchover";
+/** The destination leaves the disks alone until the guest runs. */
+const LATE_DISKS: Capability = "late-block-activate";
+
+/** A guest that stays paused takes its disks when it arrives: by when it is resumed the source may have taken back the right to them. */
+const unaskedFor = (side: Side, flags: number): readonly Capability[] =>
+	side === "source" ? [SWITCHOVER] : flags & MIGRATE_FLAG.paused ? [] : [LATE_DISKS];
 
 /** Capabilities by the flag that asks for them. */
 const BY_FLAG: readonly { readonly flag: number; readonly capability: Capability; readonly sides: readonly Side[] }[] =
@@ -48,7 +51,8 @@ const VALUES: readonly {
 
 /** Capabilities that are switched off after every migration: saving a guest knows nothing of them. */
 const MANAGED: readonly Capability[] = [
-	...Object.values(ALWAYS),
+	SWITCHOVER,
+	LATE_DISKS,
 	...BY_FLAG.map(({ capability }) => capability),
 	...Object.values(BY_METHOD),
 	"postcopy-ram",
@@ -143,7 +147,7 @@ export function tuningFor(side: Side, params: MigrationParameters, flags: number
 	const compressed = methods.flatMap((method) => BY_METHOD[method] ?? []);
 	const parallel = PARALLEL_METHODS.find((method) => methods.includes(method));
 	return {
-		capabilities: [ALWAYS[side], ...asked.map(({ capability }) => capability), ...compressed],
+		capabilities: [...unaskedFor(side, flags), ...asked.map(({ capability }) => capability), ...compressed],
 		values: { ...Object.fromEntries(told), ...(parallel ? { "multifd-compression": parallel } : {}) },
 	};
 }
