@@ -7,7 +7,7 @@ import { isErrno } from "@virtkit/host/system-error";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
-import { groupOf, isTaken, type PciHost, pciHost, returnDevice, takeDevice } from "./pci-driver.ts";
+import { groupOf, isTaken, loadVfio, type PciHost, pciHost, returnDevice, takeDevice, VFIO } from "./pci-driver.ts";
 import { type Assigned, type HostDeviceKind, type HostDeviceUse, settleUse, useOf } from "./use.ts";
 
 /** A device that a run has. */
@@ -83,6 +83,7 @@ export async function claimDevices(
 	const before = claimsOf(run);
 	const bound = new Set<Claim>();
 	try {
+		if (devices.some(({ pci }) => pci) && !host.files.exists(VFIO)) await loadVfio(host);
 		const added = devices.flatMap((device) => {
 			const found = settleUse(device, { files: host.files, caps: run.caps, boots });
 			if (found === undefined) return [];

@@ -7,6 +7,9 @@ import { VirtError } from "@virtkit/base/errors";
 import { systemError } from "@virtkit/host/system-error";
 import { type HostFiles, hostFiles } from "../host-files.ts";
 
+/** Where the kernel gives devices of the host to programs; not there until its module is loaded, unless systemd saw to it. */
+export const VFIO = "/dev/vfio/vfio";
+
 /** The driver that gives devices to guests. */
 const VFIO_PCI = "vfio-pci";
 
@@ -84,13 +87,18 @@ async function override(name: string, driver: string, host: PciHost): Promise<vo
 	await rebind(name, host);
 }
 
+/** Has the kernel load vfio-pci where it can; where it cannot, what is missing is told of when it is looked for. */
+export async function loadVfio(host: PciHost): Promise<void> {
+	await host.loadModule(VFIO_PCI).catch(() => undefined);
+}
+
 /**
  * Gives the device to vfio-pci, where it has not it already.
  *
  * @throws VirtError INTERNAL_ERROR where the kernel has no vfio-pci, SYSTEM_ERROR where it refuses; the device is its driver's then.
  */
 export async function takeDevice(name: string, host: PciHost): Promise<void> {
-	if (!host.files.exists(`${BUS}/drivers/${VFIO_PCI}`)) await host.loadModule(VFIO_PCI).catch(() => undefined);
+	if (!host.files.exists(`${BUS}/drivers/${VFIO_PCI}`)) await loadVfio(host);
 	if (!host.files.exists(`${BUS}/drivers/${VFIO_PCI}`))
 		throw new VirtError("INTERNAL_ERROR", `Failed to load PCI stub module ${VFIO_PCI}`);
 	if (isTaken(name, host)) return;

@@ -8,7 +8,7 @@ import { formatPciPlace } from "../addresses/pci-set.ts";
 import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import { genericDevice } from "../devices/hostdev-build.ts";
 import type { HostFiles } from "../host-files.ts";
-import { checkPciDevice, groupNode, pciFolder } from "./pci-driver.ts";
+import { checkPciDevice, groupNode, pciFolder, VFIO } from "./pci-driver.ts";
 import { findUsbDevice, usbName, usbNode } from "./usb-device.ts";
 
 export type HostDeviceKind = "pci" | "usb" | "scsi" | "scsi_host" | "mdev";
@@ -89,8 +89,6 @@ function settlePci(device: Assigned, context: UseContext): void {
 }
 
 const NOWHERE = { domain: 0, bus: 0, slot: 0, function: 0 };
-
-const VFIO = "/dev/vfio/vfio";
 
 /** Whether the host can give devices to guests: it has an IOMMU, and the kernel its interface. */
 const hasVfio = (files: HostFiles): boolean =>

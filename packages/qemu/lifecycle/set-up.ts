@@ -33,6 +33,13 @@ const setBalloon: Step = (run, def) => {
 	]);
 };
 
+/** Has a guest that went on from a saved state have the memory that its user wants: its balloon is as it was saved. */
+export async function wishMemory(run: Run): Promise<void> {
+	const kib = run.wantedMemory;
+	if (kib !== undefined && kib > 0 && balloonPath(run.live.def) !== undefined)
+		await run.monitor.execute("balloon", { value: kib * 1024 });
+}
+
 /** Limits of disks, which QEMU takes once its devices stand. */
 const setThrottles: Step = (run, def) => {
 	const commands = throttleCommands(def);

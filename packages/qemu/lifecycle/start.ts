@@ -34,7 +34,7 @@ import { makeNvram } from "./nvram.ts";
 import { giveFiles } from "./ownership.ts";
 import { placeOnHost } from "./place-on-host.ts";
 import { choosePorts } from "./ports.ts";
-import { setUp } from "./set-up.ts";
+import { setUp, wishMemory } from "./set-up.ts";
 import { createStatusFile, saveStatusNow } from "./status-file.ts";
 import { tuneEmulator, tuneThreads } from "./tuning.ts";
 import { createWorkFolders } from "./work-folder.ts";
@@ -141,6 +141,7 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	await plugAtStart(run);
 	await tuneThreads(driver, run);
 	await request.incoming?.load(run);
+	if (request.incoming) await wishMemory(run);
 	await letGo(domain, run, request);
 }
 

@@ -88,11 +88,29 @@ function limitedGroup(run: Run, name: string, wishes: ThreadWishes): Cgroup {
 	return group;
 }
 
-/** Period, quota and scheduler of a vCPU or an I/O thread. */
+/** Host nodes that the guest's memory must come from; undefined where it may come from others (qemuSetupCpusetMems). */
+function memoryNodes({ live: { def }, cgroups }: Run): readonly number[] | undefined {
+	const { mode, nodeset } = def.numatune?.memory ?? {};
+	const isBinding = mode === "strict" || mode === "restrictive";
+	return isBinding && nodeset && cgroups?.guest.has("cpuset") ? nodeset : undefined;
+}
+
+/** Has new memory of the threads in the group come from the nodes that the definition names. */
+function bindMemory(run: Run, name: string): Cgroup | undefined {
+	const nodes = memoryNodes(run);
+	if (nodes === undefined) return undefined;
+	const group = run.cgroups?.thread(name);
+	group?.setCpuset("mems", nodes);
+	return group;
+}
+
+/** Period, quota and scheduler of a vCPU or an I/O thread, and where its memory comes from. */
 async function tuneThread(run: Run, name: string, tid: number, wishes: ThreadWishes): Promise<void> {
 	const emulator = emulatorWishes(run.live.def);
 	// A thread begins with what the one has that makes it, which is QEMU's main thread where it is plugged later.
-	if (isLimited(wishes) || isLimited(emulator)) await limitedGroup(run, name, wishes).addThread(tid);
+	const bound = bindMemory(run, name);
+	const limited = isLimited(wishes) || isLimited(emulator) ? limitedGroup(run, name, wishes) : bound;
+	await limited?.addThread(tid);
 	const { scheduler } = wishes;
 	if (scheduler) setScheduler(tid, scheduler.scheduler, scheduler.priority);
 	else if (emulator.scheduler) setScheduler(tid, "other");
@@ -101,8 +119,9 @@ async function tuneThread(run: Run, name: string, tid: number, wishes: ThreadWis
 /** CPU time of QEMU's own threads, and the scheduler of its main one, which those that it makes from now on begin with. */
 async function tuneEmulatorThreads(run: Run): Promise<void> {
 	const wishes = emulatorWishes(run.live.def);
-	if (isLimited(wishes)) {
-		const group = limitedGroup(run, "emulator", wishes);
+	const bound = bindMemory(run, "emulator");
+	const group = isLimited(wishes) ? limitedGroup(run, "emulator", wishes) : bound;
+	if (group) {
 		const moved = new Set<number>();
 		// Those not moved yet may make others meanwhile.
 		for (let left = emulatorThreads(run); left.length > 0; ) {
@@ -127,7 +146,7 @@ async function addLiving(run: Run, group: Cgroup, tid: number): Promise<void> {
 /** Host CPUs, CPU time and schedulers of vCPUs, I/O threads and QEMU's own. */
 export async function tuneThreads(driver: Driver, run: Run): Promise<void> {
 	const { cputune, vcpu } = run.live.def;
-	if (cputune === undefined && vcpu.cpuset === undefined) return;
+	if (cputune === undefined && vcpu.cpuset === undefined && memoryNodes(run) === undefined) return;
 	for (const [number, tid] of run.vcpuThreads) await tuneVcpu(driver, run, number, tid);
 	for (const [number, tid] of run.iothreadThreads) await tuneIothread(driver, run, number, tid);
 	await tuneEmulatorThreads(run);

@@ -16,7 +16,7 @@ import { destroyRun } from "../lifecycle/autodestroy.ts";
 import { startRun } from "../lifecycle/start.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { keepCompleted } from "../save/domain-job.ts";
-import { formatForImage, readDefinition } from "../save/image-definition.ts";
+import { formatAsWanted, formatForImage, readDefinition } from "../save/image-definition.ts";
 import {
 	anyAddress,
 	bindPort,
@@ -245,7 +245,7 @@ async function settleOnceAnswered(driver: Driver, domain: QemuDomain, signal: Ab
 /** What the source has stored, under the name that the guest has here; as it runs, from a source that says nothing of that. */
 async function definitionToStore(driver: Driver, domain: QemuDomain, bytes: Uint8Array): Promise<string | undefined> {
 	const text = decodeCookie(driver, bytes)?.persistent;
-	if (text === undefined) return domain.run && formatForImage(domain.run.live.def);
+	if (text === undefined) return domain.run && formatAsWanted(domain.run);
 	const definition = await readDefinition(driver, text);
 	Object.assign(definition, { name: domain.name, uuid: domain.uuid });
 	return formatForImage(definition);

@@ -11,7 +11,7 @@ import { announceStop } from "../lifecycle/end.ts";
 import { saveStatus } from "../lifecycle/status-file.ts";
 import { asJob, completedJob, type DomainJob } from "../save/domain-job.ts";
 import { checkStillThere, endStillGuest, resumeGuest } from "../save/hold-still.ts";
-import { formatForImage, readDefinition, textForImage } from "../save/image-definition.ts";
+import { formatAsWanted, formatForImage, readDefinition, textForImage } from "../save/image-definition.ts";
 import { checkMigratable } from "../save/migrate-to-file.ts";
 import { bracket, parseMigrationUri } from "./address.ts";
 import { decodeCookie, encodeCookie } from "./cookie.ts";
@@ -133,7 +133,7 @@ async function definitionToStore(
 	xml: string | undefined,
 ): Promise<string> {
 	if (xml !== undefined) return formatForImage(await readDefinition(driver, xml));
-	return domain.persistent ? formatForImage(domain.config.copy()) : formatForImage(run.live.def);
+	return domain.persistent ? formatForImage(domain.config.copy()) : formatAsWanted(run);
 }
 
 /** A migration whose client went away, or whose daemon did, after the guest was sent: any client may tell how it ended. */

@@ -15,7 +15,7 @@ export const EMPTY_COOKIE = "<cookie>\n</cookie>\n";
 
 /** The text for an image of the run; `xml` stands in for the run's definition where the guest sees no difference. */
 export async function textForImage(driver: Driver, run: Run, xml: string | undefined): Promise<string> {
-	if (xml === undefined) return run.live.format(IN_IMAGE);
+	if (xml === undefined) return formatAsWanted(run);
 	const def = await readDefinition(driver, xml);
 	checkGuestAbi(run.live.def, def);
 	return new Definition(def).format(IN_IMAGE);
@@ -35,6 +35,16 @@ export async function replaceDefinition(driver: Driver, saved: DomainDef, xml: s
 	const def = await readDefinition(driver, xml);
 	checkGuestAbi(saved, def);
 	return def;
+}
+
+/**
+ * The text of the running guest's definition for an image, with the memory that its user wants it to have: what the
+ * memory balancer holds of it is this host's affair.
+ */
+export function formatAsWanted({ live, wantedMemory }: Run): string {
+	const wanted = wantedMemory ?? live.def.currentMemory;
+	if (wanted === live.def.currentMemory) return live.format(IN_IMAGE);
+	return formatForImage({ ...live.def, currentMemory: wanted });
 }
 
 /** The text of a definition for an image. */

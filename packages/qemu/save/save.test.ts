@@ -41,6 +41,24 @@ test("a guest is saved, and goes on from the file where it was", async () => {
 	assert.ok(existsSync(path));
 });
 
+test("what the balancer holds of a guest's memory is not what its user wants, which the image says", async () => {
+	await using driver = await TestDriver.start();
+	const xml = tinyGuest("guest").replace("memballoon model='none'", "memballoon model='virtio'");
+	const domain = await driver.define(xml);
+	await driver.run("start", domain);
+	const run = domain.activeRun();
+	assert.equal(run.wantedMemory, 32 * 1024);
+	run.live.def.currentMemory = 16 * 1024;
+	run.live.changed();
+	const path = driver.path("guest.save");
+	await driver.run("save", domain, 0, { path });
+	const text = await driver.driver.domains.saveImageXml(path, 0, driver.context);
+	assert.match(text, /<currentMemory unit='KiB'>32768<\/currentMemory>/);
+	await driver.driver.domains.restore({ path }, 0, driver.context);
+	assert.equal(domain.activeRun().wantedMemory, 32 * 1024);
+	assert.match(await driver.run("xml", domain), /<currentMemory unit='KiB'>32768<\/currentMemory>/);
+});
+
 test("a transient guest is gone once saved, and is transient again once restored", async () => {
 	await using driver = await TestDriver.start();
 	const domain = await driver.create(tinyGuest("passing"));
