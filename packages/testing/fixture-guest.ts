@@ -24,7 +24,7 @@ export interface FixtureGuest {
 }
 
 /** The guests of these folders of fixtures/argv, by name; those of `storage` are devices without a domain around them. */
-export function fixtureGuests(...folders: readonly ("domain" | "devices" | "storage")[]): FixtureGuest[] {
+export function fixtureGuests(...folders: readonly ("domain" | "devices" | "newer" | "storage")[]): FixtureGuest[] {
 	return folders.flatMap((folder) =>
 		readdirSync(join(FOLDER, folder))
 			.filter((file) => /^[a-z-]+\.xml$/.test(file))

@@ -16,6 +16,7 @@ export const AUDIO_TYPES = [
 	"spice",
 	"file",
 	"dbus",
+	"pipewire",
 ] as const;
 export type AudioType = (typeof AUDIO_TYPES)[number];
 
@@ -44,9 +45,13 @@ const direction = element(
 		exactName: attr(yesNo, { when: of("jack"), doc: "Whether the name must be had exactly." }),
 		bufferCount: attr(uint, { when: of("coreaudio", "oss", "sdl"), absent: 0, doc: "Buffers." }),
 		tryPoll: attr(yesNo, { when: of("oss"), doc: "Whether the device is polled." }),
-		name: attr(str, { when: of("pulseaudio"), doc: "Sink or source." }),
-		streamName: attr(str, { when: of("pulseaudio"), doc: "Name towards the server." }),
-		latency: attr(uint, { when: of("pulseaudio"), absent: 0, doc: "Microseconds of latency that are aimed at." }),
+		name: attr(str, { when: of("pulseaudio", "pipewire"), doc: "Sink or source." }),
+		streamName: attr(str, { when: of("pulseaudio", "pipewire"), doc: "Name towards the server." }),
+		latency: attr(uint, {
+			when: of("pulseaudio", "pipewire"),
+			absent: 0,
+			doc: "Microseconds of latency that are aimed at.",
+		}),
 		settings: child(settings, {
 			keepEmpty: true,
 			show: (self) => self.fixedSettings === true,
@@ -85,6 +90,7 @@ export const audio = element({
 	),
 	serverName: attr(str, { when: is("pulseaudio"), doc: "PulseAudio server." }),
 	driver: attr(oneOf("esd", "alsa", "arts", "pulseaudio"), { when: is("sdl"), doc: "SDL's own backend." }),
+	runtimeDir: attr(str, { when: is("pipewire"), doc: "Folder of PipeWire's socket." }),
 	path: attr(str, { when: is("file"), doc: "Path of the WAV file." }),
 	input: child(direction, { doc: "Sound that the guest records." }),
 	output: child(direction, { doc: "Sound that the guest plays." }),

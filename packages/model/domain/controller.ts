@@ -1,11 +1,12 @@
 // Controllers: the buses of the guest and the adapters that disks, USB devices and channels are plugged into.
 
-import { type Codec, hex, integer, oneOf, onOff, uint } from "@virtkit/xml/codec";
+import { type Codec, hex, integer, oneOf, onOff, str, uint, ulong } from "@virtkit/xml/codec";
 import { elementsOf, type XmlElement } from "@virtkit/xml/node";
 import { documentError } from "@virtkit/xml/read";
 import { amountLeaf } from "@virtkit/xml/scaled";
 import { attr, child, element, type Infer, type Loose, leaf, type Schema } from "@virtkit/xml/schema";
 import { deviceInfo, virtioOptions } from "./device-common.ts";
+import { queueThreads } from "./queue-threads.ts";
 
 const VIRTIO_SCSI = ["virtio-scsi", "virtio-transitional", "virtio-non-transitional"] as const;
 
@@ -59,6 +60,7 @@ export const CONTROLLER_MODELS = {
 	],
 	xenbus: [],
 	isa: [],
+	nvme: [],
 } as const;
 export type ControllerType = keyof typeof CONTROLLER_MODELS;
 export type ControllerModel = (typeof CONTROLLER_MODELS)[ControllerType][number];
@@ -101,6 +103,7 @@ const driver = element({
 	ioeventfd: attr(onOff, { doc: "Whether the guest's notifications are handled outside its virtual CPU." }),
 	iothread: attr(uint, { absent: 0, doc: "Number of the I/O thread that serves the controller." }),
 	...virtioOptions,
+	iothreads: child(queueThreads, { doc: "I/O threads that serve the queues of a virtio SCSI controller." }),
 });
 
 const modelName = element({
@@ -114,6 +117,7 @@ const target = element({
 	busNr: attr(number, { doc: "Bus number of an expander bus, 1 to 254." }),
 	index: attr(number, { doc: "Number of a pSeries host bridge, 0 to 31." }),
 	hotplug: attr(onOff, { doc: "Whether devices can be plugged into it while the guest runs." }),
+	memReserve: attr(ulong, { doc: "KiB of memory addresses that firmware keeps free behind a PCIe root port." }),
 	node: leaf(count, { doc: "NUMA node of the guest that the bus belongs to." }),
 });
 
@@ -151,6 +155,7 @@ const controllerFields = element({
 	master: child(master, { when: isDevice, doc: "Marks a companion of an EHCI controller." }),
 	acpi: deviceInfo.acpi,
 	address: { ...deviceInfo.address, when: isDevice },
+	serial: leaf(str, { when: isType("nvme"), doc: "Serial number of an NVMe controller." }),
 	pcihole64: amountLeaf("pcihole64", { when: hasHole, doc: "Size of the 64-bit window of a root bus." }),
 });
 

@@ -24,6 +24,8 @@ const UNWRITTEN = new Set(["domain/qemuNamespace"]);
 const AS_IF_ABSENT: readonly string[] = [
 	"domain/numatune/memory/@placement: static",
 	"domain/features/hyperv/stimer/direct/@state: false",
+	"domain/features/hyperv/tlbflush/direct/@state: false",
+	"domain/features/hyperv/tlbflush/extended/@state: false",
 	"domain/cpu/numa/cell/cache/@associativity: none",
 	"domain/cpu/numa/cell/cache/@policy: none",
 	"domain/devices/disk/transient/@shareBacking: false",

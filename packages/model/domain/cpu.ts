@@ -21,6 +21,7 @@ export const cpuTopology = element(
 	{
 		sockets: attr(positive, { required: true, doc: "Sockets of the machine." }),
 		dies: attr(positive, { doc: "Dies of a socket." }),
+		clusters: attr(positive, { absent: 1, doc: "Clusters of a die (Arm)." }),
 		cores: attr(positive, { required: true, doc: "Cores of a die." }),
 		threads: attr(positive, { required: true, doc: "Threads of a core." }),
 	},
@@ -58,6 +59,7 @@ export const cpu = element(
 			show: (self) => self.mode !== "custom" || self.model !== undefined,
 		}),
 		migratable: attr(onOff, { doc: "Whether features that hinder migration are left out." }),
+		deprecated_features: attr(onOff, { doc: "Whether features that newer machines lack are kept (s390x)." }),
 		model: child(model, { doc: "Named CPU model.", show: (self) => !isHost(self.mode) }),
 		vendor: leaf(nonEmpty, { doc: "Vendor that the host's CPU must have.", show: (self) => !isHost(self.mode) }),
 		topology: child(cpuTopology, { doc: "How CPUs form cores, dies and sockets." }),
@@ -74,6 +76,7 @@ export const cpu = element(
 					doc: "Where the width of physical addresses comes from.",
 				}),
 				bits: attr(integer({ min: 0, max: 0x7fffffff }), { doc: "Bits of a physical address." }),
+				limit: attr(integer({ min: 0, max: 0x7fffffff }), { doc: "Most bits that are taken over from the host." }),
 			}),
 		),
 		feature: list(cpuFeature, { doc: "Feature that differs from the model's." }),

@@ -1,6 +1,6 @@
 // Host CPU time and caches that the guest's threads get: shares, quotas, pins, schedulers, cache and bandwidth shares.
 
-import { int, integer, oneOf, uint, uint64 } from "@virtkit/xml/codec";
+import { int, integer, nonEmpty, oneOf, uint, uint64 } from "@virtkit/xml/codec";
 import { documentError } from "@virtkit/xml/read";
 import { attr, child, element, type Field, type Infer, leaf, list } from "@virtkit/xml/schema";
 import { numberSetCode, someNumbers } from "./number-sets.ts";
@@ -58,6 +58,12 @@ const memorytune = element({
 	monitor: list(element({ vcpus }), { doc: "Memory bandwidth that is watched." }),
 });
 
+const energytune = element({
+	vcpus,
+	id: attr(nonEmpty, { live: true, doc: "Name of the host's group." }),
+	monitor: list(element({ vcpus }), { doc: "Energy use that is watched." }),
+});
+
 /** One entry a thread, in the order of their numbers: how libvirt keeps and writes schedulers. */
 function eachThread<K extends "vcpus" | "iothreads", T extends { readonly [P in K]: number[] }>(
 	all: readonly T[],
@@ -99,6 +105,7 @@ export const cputune = element(
 		vcpusched: list(vcpusched, { doc: "Scheduling of virtual CPUs." }),
 		iothreadsched: list(iothreadsched, { doc: "Scheduling of I/O threads." }),
 		cachetune: list(cachetune, { doc: "Host caches that virtual CPUs have to themselves." }),
+		energytune: list(energytune, { doc: "Energy that virtual CPUs use." }),
 		memorytune: list(memorytune, { doc: "Host memory bandwidth that virtual CPUs get." }),
 	},
 	{

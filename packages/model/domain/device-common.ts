@@ -5,6 +5,7 @@ import { documentError, positionOf } from "@virtkit/xml/read";
 import { attr, child, element, type Infer } from "@virtkit/xml/schema";
 import { address } from "./address.ts";
 import { alias } from "./alias.ts";
+import { numberSetCode, someNumbers } from "./number-sets.ts";
 
 /** A number from 1 that fits 32 bits. */
 const positive = integer({ min: 1, max: 0xffffffff });
@@ -54,6 +55,7 @@ export const acpi = element({
 	index: attr(positive, {
 		doc: "Stable index from which Linux names a network interface (enoN); unique in the guest.",
 	}),
+	nodeset: attr(someNumbers, { code: numberSetCode, doc: "NUMA nodes of the guest that the device is near to." }),
 });
 
 const bootField = {

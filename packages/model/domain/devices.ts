@@ -8,6 +8,7 @@ import { audio } from "./audio.ts";
 import { channel } from "./channel.ts";
 import { consoleDevice } from "./console.ts";
 import { controller } from "./controller.ts";
+import { crypto } from "./crypto.ts";
 import { checkUsbControllers, orderControllers, orderDisks } from "./device-order.ts";
 import { disk } from "./disk.ts";
 import { filesystem } from "./filesystem.ts";
@@ -23,6 +24,7 @@ import { memoryDevice } from "./memory-device.ts";
 import { nvramDevice } from "./nvram-device.ts";
 import { panic } from "./panic.ts";
 import { parallel } from "./parallel.ts";
+import { pstore } from "./pstore.ts";
 import { redirdev, redirfilter } from "./redirdev.ts";
 import { rng } from "./rng.ts";
 import { serial } from "./serial.ts";
@@ -65,6 +67,8 @@ const devicesFields = element({
 	memories: list(memoryDevice, { name: "memory", doc: "A memory module." }),
 	iommu: child(iommu, { doc: "The IOMMU." }),
 	vsock: child(vsock, { keepEmpty: true, doc: "The socket device." }),
+	cryptos: list(crypto, { name: "crypto", doc: "A cryptographic accelerator." }),
+	pstore: child(pstore, { doc: "The store that keeps a guest's last words." }),
 });
 
 /** The guest's devices. */
@@ -86,6 +90,7 @@ const LIMITS = {
 	tpm: [2, "XML_ERROR"],
 	iommu: [1, "XML_ERROR"],
 	vsock: [1, "XML_ERROR"],
+	pstore: [1, "XML_ERROR"],
 } as const;
 
 function settleDevices(value: DevicesDef, found: XmlElement, { parent }: ReadContext): void {

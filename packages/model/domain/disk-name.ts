@@ -11,8 +11,19 @@ export interface DiskName {
 	readonly partition: number;
 }
 
+/** Names of NVMe disks: which controller, which of its namespaces, which partition. */
+const NVME_NAME = /^nvme(\d{1,9})n([1-9]\d{0,8})(?:p([1-9]\d{0,8}))?$/;
+
+/** Controller and namespace (from 1) that the name of an NVMe disk spells; undefined for any other name. */
+export function parseNvmeName(name: string): { readonly controller: number; readonly namespace: number } | undefined {
+	const [, controller, namespace] = NVME_NAME.exec(name) ?? [];
+	return controller === undefined ? undefined : { controller: Number(controller), namespace: Number(namespace) };
+}
+
 /** The parts of a disk name; undefined for what is none. */
 export function parseDiskName(name: string): DiskName | undefined {
+	const [, controller, , part = "0"] = NVME_NAME.exec(name) ?? [];
+	if (controller !== undefined) return { index: Number(controller), partition: Number(part) };
 	const [, letters, digits = ""] = NAME.exec(name) ?? [];
 	if (letters === undefined || /^0\d/.test(digits)) return undefined;
 	let index = 0;

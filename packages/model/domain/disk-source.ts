@@ -3,13 +3,13 @@
 import { hex, integer, oneOf, str, uint, ulong, yesNo } from "@virtkit/xml/codec";
 import type { XmlElement } from "@virtkit/xml/node";
 import { documentError, positionOf, type ReadContext } from "@virtkit/xml/read";
-import { attr, child, element, type Infer, type Loose, list, type Schema, text } from "@virtkit/xml/schema";
+import { attr, child, element, type Infer, type Loose, lazy, list, type Schema, text } from "@virtkit/xml/schema";
 import { checkDeviceSeclabels, deviceSeclabels } from "./device-seclabel.ts";
 import { encryption } from "./encryption.ts";
 import { auth } from "./secret-reference.ts";
 
 /** Storage types (virStorageType). */
-export const STORAGE_TYPES = ["file", "block", "dir", "network", "volume", "nvme", "vhostuser"] as const;
+export const STORAGE_TYPES = ["file", "block", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa"] as const;
 export type StorageType = (typeof STORAGE_TYPES)[number];
 
 /** Image formats (virStorageFileFormat). */
@@ -106,6 +106,12 @@ const identity = element({
 	group: attr(str, { doc: "Group that NFS sees." }),
 });
 
+const sshIdentity = element({
+	username: attr(str, { doc: "User on the server." }),
+	keyfile: attr(str, { doc: "Path of the user's private key." }),
+	agentsock: attr(str, { doc: "Socket of the user's SSH agent." }),
+});
+
 const cookie = element(
 	{
 		name: attr(str, { required: true, doc: "Name of the cookie." }),
@@ -175,6 +181,7 @@ export const reconnect = element(
 	{
 		enabled: attr(yesNo, { doc: "Whether it is." }),
 		timeout: attr(uint, { when: (self) => self.enabled === true, doc: "Seconds between attempts." }),
+		delay: attr(uint, { absent: 0, doc: "Seconds that requests wait for a lost NBD server." }),
 	},
 	{
 		onRead: (value, found) => {
@@ -204,12 +211,32 @@ const slices = element(
 const network = { when: inType("network") };
 const remote = (...protocols: StorageProtocol[]) => ({ when: inProtocol(...protocols) });
 
+/** The image that holds the data of a qcow2 image whose own file has the metadata alone. */
+export interface DataStoreDef {
+	type?: StorageType | undefined;
+	format?: { type?: ImageFormat | undefined } | undefined;
+	source?: DiskSourceDef | undefined;
+}
+
+const dataStore: Schema<DataStoreDef> = element({
+	type: attr(oneOf(...STORAGE_TYPES), { doc: "Storage type of the image." }),
+	format: child(element({ type: attr(oneOf(...IMAGE_FORMATS), { doc: "raw." }) }), { doc: "Format of the image." }),
+	source: child(
+		lazy<DiskSourceDef>(() => diskSource),
+		{ doc: "Where the image is." },
+	),
+});
+
 /** Where an image is, of every storage type: fields of other types than that of the element around it are absent. */
 const sourceFields = element(
 	{
 		file: attr(str, { absent: "", when: inType("file"), doc: "Path of the image file." }),
 		fdgroup: attr(str, { when: inType("file"), doc: "Name of descriptors that the client passed for the image." }),
-		dev: attr(str, { absent: "", when: inType("block"), doc: "Path of the block device." }),
+		dev: attr(str, {
+			absent: "",
+			when: inType("block", "vhostvdpa"),
+			doc: "Path of the block device, or of the vDPA device.",
+		}),
 		dir: attr(str, { absent: "", when: inType("dir"), doc: "Folder that is shown as a FAT volume." }),
 		protocol: attr(oneOf(...PROTOCOLS), { ...network, doc: "Protocol of the storage server." }),
 		name: attr(str, { absent: "", ...network, doc: "Image on that server; for rbd and gluster POOL/IMAGE." }),
@@ -252,8 +279,17 @@ const sourceFields = element(
 			doc: "After how long a request fails.",
 		}),
 		address: child(nvmeAddress, { when: inType("nvme"), doc: "PCI address of the NVMe drive." }),
-		reconnect: child(reconnect, { when: inType("vhostuser"), doc: "Whether a lost server is waited for." }),
+		reconnect: child(reconnect, {
+			when: (self, parent) => inType("vhostuser")(self, parent) || self.protocol === "nbd",
+			doc: "Whether a lost server is waited for.",
+		}),
+		knownHosts: child(element({ path: attr(str, { required: true, doc: "Path of the file." }) }), {
+			...remote("ssh"),
+			doc: "Keys of the hosts that are trusted.",
+		}),
+		sshIdentity: child(sshIdentity, { name: "identity", ...remote("ssh"), doc: "How SSH logs in." }),
 		slices: child(slices, { doc: "Part of the container in use." }),
+		dataStore: child(dataStore, { doc: "Image that holds the data of a qcow2 image." }),
 		seclabels: { ...deviceSeclabels, show: (_, __, parent) => parent?.type !== "network" },
 		auth: child(auth, {
 			show: (_, __, parent) => parent?.type !== "volume",

@@ -11,18 +11,20 @@ import {
 	type LeafField,
 	type Loose,
 	leaf,
+	list,
 	type Schema,
 } from "@virtkit/xml/schema";
 import { backingStore, isConfigured, metadataCache, mirror } from "./backing-store.ts";
 import { bootDeviceInfo, virtioOptions } from "./device-common.ts";
 import { type DiskSourceDef, diskSource, IMAGE_FORMATS, STORAGE_TYPES } from "./disk-source.ts";
 import { type EncryptionDef, encryption } from "./encryption.ts";
+import { queueThreads } from "./queue-threads.ts";
 import { type AuthDef, auth } from "./secret-reference.ts";
 
 /** What the guest takes the disk for. */
 export const DISK_DEVICES = ["disk", "cdrom", "floppy", "lun"] as const;
 /** Buses a disk can sit on. */
-export const DISK_BUSES = ["ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd"] as const;
+export const DISK_BUSES = ["ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd", "nvme"] as const;
 
 /** `aio`, which Xen's documents say for raw images, and every format. */
 const driverFormat = {
@@ -32,6 +34,19 @@ const driverFormat = {
 
 const onError = (...words: readonly ("stop" | "report" | "ignore" | "enospace")[]) =>
 	oneOf("stop", "report", "ignore", "enospace", ...words);
+
+const histogram = element({
+	type: attr(oneOf("read", "write", "zone", "flush"), { doc: "Which operations; all where absent." }),
+	bin: list(element({ start: attr(ulong, { required: true, doc: "Nanoseconds at which the bin begins." }) }), {
+		doc: "One bin; the first begins at 0.",
+	}),
+});
+const statistics = element({
+	statistic: list(element({ interval: attr(uint, { required: true, doc: "Seconds." }) }), {
+		doc: "An interval over which averages are taken.",
+	}),
+	"latency-histogram": list(histogram, { doc: "How many operations took how long." }),
+});
 
 const driver = element(
 	{
@@ -50,9 +65,12 @@ const driver = element(
 		discard: attr(oneOf("unmap", "ignore"), { doc: "Whether discards of the guest reach the image." }),
 		iothread: attr(integer({ min: 1, max: 0xffffffff }), { doc: "Number of the I/O thread that serves the disk." }),
 		detect_zeroes: attr(oneOf("off", "on", "unmap"), { doc: "Whether written zeroes are stored as holes." }),
+		discard_no_unref: attr(onOff, { doc: "Whether a discarded cluster of a qcow2 image keeps its place." }),
 		queues: attr(uint, { absent: 0, doc: "Virtqueues." }),
 		queue_size: attr(uint, { absent: 0, doc: "Entries of each virtqueue." }),
 		...virtioOptions,
+		iothreads: child(queueThreads, { doc: "I/O threads that serve the disk's queues." }),
+		statistics: child(statistics, { doc: "What QEMU counts over time." }),
 		metadata_cache: child(metadataCache, { doc: "Cache of the format's metadata." }),
 	},
 	{
@@ -73,6 +91,7 @@ const geometry = element({
 const blockio = element({
 	logical_block_size: attr(uint, { absent: 0, doc: "Bytes of a logical block." }),
 	physical_block_size: attr(uint, { absent: 0, doc: "Bytes of a physical block." }),
+	discard_granularity: attr(uint, { doc: "Bytes that the guest discards at once; 0 for no discards." }),
 });
 
 const target = element({
@@ -85,6 +104,7 @@ const target = element({
 	}),
 	removable: attr(onOff, { show: (self) => self.bus === "usb", doc: "Whether a USB disk says it is removable." }),
 	rotation_rate: attr(uint, { absent: 0, doc: "Turns a minute; 1 for a solid state disk." }),
+	dpofua: attr(onOff, { doc: "Whether a SCSI disk can be told to write through its cache." }),
 });
 
 /** A limit; 0 means none. */
@@ -114,6 +134,18 @@ const iotune = element({
 });
 export type IotuneDef = Infer<typeof iotune>;
 
+/** A group of limits that disks refer to by its name. */
+export const throttlegroup = iotune;
+
+const throttleFilter = element({
+	group: attr(str, { required: true, doc: "Name of a group of <throttlegroups>." }),
+	index: attr(uint, {
+		live: true,
+		show: (_, { status }) => status === true,
+		doc: "Number of the filter in the running guest.",
+	}),
+});
+
 const transient = element({
 	shareBacking: attr(yesNo, {
 		show: (self) => self.shareBacking === true,
@@ -123,12 +155,21 @@ const transient = element({
 
 const backenddomain = element({ name: attr(str, { absent: "", doc: "Xen domain that serves the disk." }) });
 
+const DISK_MODELS = [
+	"default",
+	"virtio",
+	"virtio-transitional",
+	"virtio-non-transitional",
+	"usb-storage",
+	"usb-bot",
+] as const;
+
 const diskFields = element({
 	type: attr(oneOf(...STORAGE_TYPES), { default: "file", doc: "Storage type of the image." }),
 	device: attr(oneOf(...DISK_DEVICES), { default: "disk", doc: "What the guest takes the disk for." }),
-	model: attr(oneOf("default", "virtio", "virtio-transitional", "virtio-non-transitional"), {
+	model: attr(oneOf(...DISK_MODELS), {
 		absent: "default",
-		doc: "Generation of the virtio device.",
+		doc: "Generation of the virtio device, or protocol of the USB device.",
 	}),
 	rawio: attr(yesNo, { doc: "Whether QEMU gets the right to send any SCSI command." }),
 	sgio: attr(oneOf("filtered", "unfiltered"), { doc: "Whether the kernel filters SCSI commands of the guest." }),
@@ -153,6 +194,11 @@ const diskFields = element({
 	mirror: child(mirror, { live: true, doc: "The copy that is being made." }),
 	target: child(target, { required: true, implied: true, doc: "Where the guest sees the disk." }),
 	iotune: child(iotune, { doc: "Limits of throughput." }),
+	throttlefilters: list(throttleFilter, {
+		name: "throttlefilter",
+		inside: "throttlefilters",
+		doc: "Group of limits that the disk is under; each further one comes above those before.",
+	}),
 	readonly: flag({ doc: "The guest cannot write." }),
 	shareable: flag({ doc: "Several guests may use the image at once." }),
 	transient: child(transient, { keepEmpty: true, doc: "Changes are thrown away when the guest ends." }),

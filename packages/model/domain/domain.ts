@@ -1,6 +1,6 @@
 // The domain document: the whole definition of one guest, from which everything else about it follows.
 
-import { int, nonEmpty, oneOf, uuid } from "@virtkit/xml/codec";
+import { int, nonEmpty, oneOf, uuid, yesNo } from "@virtkit/xml/codec";
 import { type FormatOptions, formatElement } from "@virtkit/xml/format";
 import { parseXml } from "@virtkit/xml/parse";
 import { documentError, type ReadContext, readElement } from "@virtkit/xml/read";
@@ -11,6 +11,7 @@ import { clock } from "./clock.ts";
 import { cpu } from "./cpu.ts";
 import { cputune } from "./cputune.ts";
 import { devices } from "./devices.ts";
+import { throttlegroup } from "./disk.ts";
 import { features } from "./features.ts";
 import { idmap } from "./idmap.ts";
 import { iothreadFields } from "./iothreads.ts";
@@ -81,8 +82,20 @@ const fields = {
 	vcpu: child(vcpu, { required: true, implied: true, keepEmpty: true, doc: "Virtual CPUs." }),
 	vcpus: list(vcpuState, { name: "vcpu", inside: "vcpus", doc: "State of each virtual CPU." }),
 	...iothreadFields,
+	throttlegroups: list(throttlegroup, {
+		name: "throttlegroup",
+		inside: "throttlegroups",
+		doc: "Limits of throughput that disks share.",
+	}),
 	cputune: child(cputune, { doc: "Host CPU time of the guest's threads." }),
 	numatune: child(numatune, { doc: "Host NUMA nodes of the guest's memory." }),
+	iommufd: child(
+		element({
+			enabled: attr(yesNo, { required: true, doc: "Whether host devices are handed over by /dev/iommu." }),
+			fdgroup: attr(nonEmpty, { doc: "Name of the descriptor that the client passed." }),
+		}),
+		{ doc: "How host devices reach the guest's memory." },
+	),
 	resource: child(resource, { doc: "Place in the host's resource management." }),
 	sysinfo: list(sysinfo, { doc: "What the guest reads about itself." }),
 	bootloader: leaf(nonEmpty, { doc: "Program that picks the kernel on the host." }),

@@ -1,6 +1,6 @@
 // Features of the machine and of the hypervisor that can be switched.
 
-import { integer, matching, oneOf, onOff, uint } from "@virtkit/xml/codec";
+import { integer, matching, oneOf, onOff, uint, yesNo } from "@virtkit/xml/codec";
 import { amountLeaf } from "@virtkit/xml/scaled";
 import { attr, child, element, type Fields, flag, type Infer } from "@virtkit/xml/schema";
 import { prettyLeaf } from "./pretty-amount.ts";
@@ -27,9 +27,12 @@ const mitigation = <const W extends string>(doc: string, ...words: W[]) =>
 
 const isOn = (self: { readonly [key: string]: unknown }): boolean => self.state === true;
 
+/** A refinement of a switch, written where that is on. */
+const flushing = (doc: string) => element({ state: attr(onOff, { required: true, doc, show: isOn }) });
+
 const hyperv = element(
 	{
-		mode: attr(oneOf("custom", "passthrough"), {
+		mode: attr(oneOf("custom", "passthrough", "host-model"), {
 			doc: "Whether the enlightenments are those given or all the host has.",
 		}),
 		relaxed: strictToggle("Relaxed watchdog timeouts."),
@@ -66,10 +69,19 @@ const hyperv = element(
 		),
 		frequencies: strictToggle("Frequencies of the time-stamp counter and interrupt controller."),
 		reenlightenment: strictToggle("Notification after a migration to another time-stamp counter frequency."),
-		tlbflush: strictToggle("TLB flush through the hypervisor."),
+		tlbflush: child(
+			element({
+				state: attr(onOff, { required: true, doc: "TLB flush through the hypervisor." }),
+				direct: child(flushing("Flushes of nested guests."), { when: isOn }),
+				extended: child(flushing("Flushes of parts of the address space."), { when: isOn }),
+			}),
+		),
 		ipi: strictToggle("Inter-processor interrupts through the hypervisor."),
 		evmcs: strictToggle("Enlightened VMCS of nested guests."),
 		avic: strictToggle("Hardware interrupt controller together with the synthetic one."),
+		emsr_bitmap: strictToggle("Enlightened bitmap of the registers that nested guests may use."),
+		xmm_input: strictToggle("Arguments of hypercalls in SSE registers."),
+		vsm: strictToggle("Virtual secure mode."),
 	},
 	{
 		closed: "CONFIG_UNSUPPORTED",
@@ -236,6 +248,27 @@ export const features = element(
 			}),
 			{ doc: "Settings of QEMU's translator." },
 		),
+		"async-teardown": child(
+			element(
+				{ enabled: attr(yesNo, { doc: "Whether the memory of a guest that ends is given back beside its end." }) },
+				{
+					onRead(value) {
+						value.enabled ??= true;
+					},
+				},
+			),
+		),
+		ras: strictToggle("Errors of the host's memory are told to Arm guests."),
+		ps2: strictToggle("Keyboard and mouse controller of the PC."),
+		aia: child(
+			element({
+				value: attr(oneOf("none", "aplic", "aplic-imsic"), {
+					required: true,
+					doc: "Which parts of RISC-V's advanced interrupt architecture there are.",
+				}),
+			}),
+		),
+		virtualization: flag({ doc: "Arm guests may run guests themselves." }),
 	},
 	{ closed: "CONFIG_UNSUPPORTED" },
 );

@@ -1,11 +1,12 @@
 // Filesystems: folders of the host that the guest mounts, over 9p or virtiofs.
 
-import { type Codec, integer, oneOf, onOff, str, ulong } from "@virtkit/xml/codec";
+import { type Codec, integer, oneOf, onOff, str, uint, ulong } from "@virtkit/xml/codec";
 import { documentError, positionOf } from "@virtkit/xml/read";
 import { amountLeaf, bytesOfUnit } from "@virtkit/xml/scaled";
 import { attr, child, element, flag, type Infer, type Loose, type Schema } from "@virtkit/xml/schema";
 import { bootDeviceInfo, virtioOptions } from "./device-common.ts";
 import { IMAGE_FORMATS } from "./disk-source.ts";
+import { idmap } from "./idmap.ts";
 
 /** Where a filesystem comes from. */
 export const FILESYSTEM_TYPES = ["mount", "block", "file", "template", "ram", "bind", "volume"] as const;
@@ -27,7 +28,7 @@ const isVirtiofs = (_: Loose, parent: Loose | undefined): boolean =>
 const hasType = (self: Loose): boolean => self.type !== undefined;
 
 const driver = element({
-	type: attr(oneOf("default", "path", "handle", "loop", "nbd", "ploop", "virtiofs"), {
+	type: attr(oneOf("default", "path", "handle", "loop", "nbd", "ploop", "virtiofs", "mtp"), {
 		absent: "default",
 		doc: "What serves it: path is QEMU's 9p server, virtiofs the daemon of that name.",
 	}),
@@ -58,6 +59,9 @@ const binary = element({
 	thread_pool: child(threadPool, {
 		show: (self) => Number((self.thread_pool as Loose).size) >= 0,
 		doc: "Workers of the daemon.",
+	}),
+	openfiles: child(element({ max: attr(uint, { absent: 0, doc: "How many." }) }), {
+		doc: "Files that the daemon may have open at once.",
 	}),
 });
 
@@ -121,6 +125,7 @@ const filesystemFields = element({
 	dmode: attr(permissions, { absent: 0, doc: "Permissions of folders made with mapped access." }),
 	driver: child(driver, { doc: "What serves the files." }),
 	binary: child(binary, { when: (self) => isVirtiofs({}, self), doc: "The virtiofsd that is started." }),
+	idmap: child(idmap, { doc: "Ids of the host that the guest's ids are, where the daemon runs without privileges." }),
 	source: child(source, { keepEmpty: true, doc: "Where the files are." }),
 	target: child(target, { doc: "Name towards the guest." }),
 	readonly: flag({ doc: "The guest cannot write." }),

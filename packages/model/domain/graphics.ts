@@ -1,6 +1,7 @@
 // Graphical consoles: VNC, SPICE, a window on the host's screen, D-Bus and RDP.
 
 import { int, integer, matching, oneOf, onOff, str, yesNo } from "@virtkit/xml/codec";
+import type { FormatOptions } from "@virtkit/xml/format";
 import type { XmlElement } from "@virtkit/xml/node";
 import { documentError, type ReadContext } from "@virtkit/xml/read";
 import {
@@ -90,6 +91,7 @@ const vnc = {
 		doc: "How a client that wants the console for itself is treated.",
 	}),
 	powerControl: attr(yesNo, { doc: "Whether clients may shut down, reboot and reset the guest." }),
+	wait: attr(yesNo, { doc: "Whether the guest waits for a first client (bhyve)." }),
 	...password,
 	listens: listens("vnc"),
 	audio,
@@ -170,6 +172,8 @@ const rdp = {
 	autoport: onlyYes("Whether the port is chosen at each start."),
 	replaceUser: onlyYes("Whether a new client takes the place of the old one."),
 	multiUser: onlyYes("Whether several clients may connect."),
+	username: attr(str, { doc: "Name that clients log in with." }),
+	passwd: attr(str, { show: (_: Loose, { secure }: FormatOptions) => secure === true, doc: "Password of clients." }),
 	listen: compatibleListen,
 	listens: listens("rdp"),
 } as const;

@@ -84,10 +84,18 @@ const usbFields = {
 
 const usbAddressFields = {
 	bus: attr(anyBase, { required: true, doc: "USB bus of the host." }),
-	device: attr(anyBase, { required: true, doc: "Number of the device on that bus." }),
+	device: attr(anyBase, { doc: "Number of the device on that bus." }),
 };
+/** What the device may be found by in its number's place. */
+const usbPort = attr(str, { doc: "Port of that bus that the device is plugged into, 1.2." });
 
-function checkUsb(value: { vendor?: unknown; product?: unknown }): void {
+function checkUsb(value: {
+	vendor?: unknown;
+	product?: unknown;
+	address?: { device?: number | undefined; port?: string | undefined } | undefined;
+}): void {
+	if (value.address && value.address.device === undefined && value.address.port === undefined)
+		throw documentError(positionOf(value), "Missing required attribute 'device' in element 'address'");
 	if ((value.vendor === undefined) !== (value.product === undefined))
 		throw documentError(
 			positionOf(value),
@@ -97,13 +105,16 @@ function checkUsb(value: { vendor?: unknown; product?: unknown }): void {
 }
 
 const hasAddress = (self: { readonly address?: unknown }): boolean => {
-	const { bus, device } = (self.address ?? {}) as { bus?: number; device?: number };
-	return Boolean(bus || device);
+	const { bus, device, port } = (self.address ?? {}) as { bus?: number; device?: number; port?: string };
+	return Boolean(bus || device || port);
 };
 
 const usbSourceFields = element({
 	...usbFields,
-	address: child(element(usbAddressFields), { show: hasAddress, doc: "Where the device is plugged in." }),
+	address: child(element({ ...usbAddressFields, port: usbPort }), {
+		show: hasAddress,
+		doc: "Where the device is plugged in.",
+	}),
 });
 /** A USB device of the host. */
 export type HostUsbSource = Infer<typeof usbSourceFields>;
@@ -207,6 +218,8 @@ export type MdevSource = Infer<typeof mdevSource>;
 /** The <driver> of a PCI host device: who hands it over. */
 export const hostPciDriver = element({
 	name: attr(oneOf("kvm", "vfio", "xen"), { doc: "Driver on the host: vfio." }),
+	model: attr(str, { absent: "", doc: "Kernel module that is used in place of vfio-pci." }),
+	iommufd: attr(yesNo, { doc: "Whether the device is handed over by /dev/iommu." }),
 });
 
 /** <source> of a capability of the host: a device node or interface of a container. */

@@ -51,7 +51,7 @@ const sourceFields = element({
 	portid: attr(uuid, { when: inType("network"), live: true, doc: "The network's port of the running guest." }),
 	bridge: attr(str, { when: inType("bridge"), doc: "Bridge on the host." }),
 	dev: attr(str, {
-		when: inType("direct", "vdpa", "user"),
+		when: inType("direct", "vdpa", "user", "vhostuser"),
 		show: isPasst,
 		doc: "Interface of the host, or vDPA device.",
 	}),
@@ -86,7 +86,6 @@ const REQUIRED: Partial<Record<InterfaceType, readonly (keyof InterfaceSourceDef
 	direct: ["dev"],
 	vdpa: ["dev"],
 	internal: ["name"],
-	vhostuser: ["type", "path", "socketMode"],
 	server: ["port"],
 	client: ["address", "port"],
 	mcast: ["address", "port"],
@@ -94,6 +93,19 @@ const REQUIRED: Partial<Record<InterfaceType, readonly (keyof InterfaceSourceDef
 	vds: ["switchid", "vdsPortid", "portgroupid", "connectionid"],
 };
 const NAMES: Readonly<Record<string, string>> = { socketMode: "mode", vdsPortid: "portid" };
+
+function requireFields(value: InterfaceSourceDef, names: readonly (keyof InterfaceSourceDef)[]): void {
+	for (const name of names) {
+		if (value[name] !== undefined && value[name] !== "") continue;
+		const what = name === "local" ? "element" : "attribute";
+		throw documentError(positionOf(value), `Missing required ${what} '${NAMES[name] ?? name}' in element 'source'`);
+	}
+}
+
+/** Throws where a vhost-user socket that nobody makes here is not named whole. */
+export function checkVhostUserSource(value: InterfaceSourceDef): void {
+	requireFields(value, ["type", "path", "socketMode"]);
+}
 
 /** Whether an interface of that type must have a <source>. */
 export function needsSource(type: InterfaceType): boolean {
@@ -105,11 +117,7 @@ export const interfaceSource: Schema<InterfaceSourceDef> = {
 	...sourceFields,
 	onRead: (value, _, { parent }) => {
 		const type = parent?.type as InterfaceType;
-		for (const name of REQUIRED[type] ?? []) {
-			if (value[name] !== undefined && value[name] !== "") continue;
-			const what = name === "local" ? "element" : "attribute";
-			throw documentError(positionOf(value), `Missing required ${what} '${NAMES[name] ?? name}' in element 'source'`);
-		}
+		requireFields(value, REQUIRED[type] ?? []);
 		if (type === "direct") value.mode ??= "vepa";
 	},
 };

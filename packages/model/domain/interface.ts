@@ -19,7 +19,7 @@ import { bandwidth } from "./bandwidth.ts";
 import { romDeviceInfo, virtioOptions } from "./device-common.ts";
 import { filterref } from "./filterref.ts";
 import { hostPciDriver, teaming, typedPciSource, typedUsbSource } from "./host-device.ts";
-import { INTERFACE_TYPES, interfaceSource, needsSource } from "./interface-source.ts";
+import { checkVhostUserSource, INTERFACE_TYPES, interfaceSource, needsSource } from "./interface-source.ts";
 import { ipAddress, ipFields } from "./ip-address.ts";
 import { type VirtualPortDef, virtualport } from "./virtualport.ts";
 import { vlan } from "./vlan.ts";
@@ -74,6 +74,7 @@ const mac = element(
 		address: attr(macAddress, { doc: "Ethernet address, made at random where absent." }),
 		type: attr(oneOf("generated", "static"), { doc: "Where the address comes from (VMware)." }),
 		check: attr(yesNo, { doc: "Whether the address is checked (VMware)." }),
+		currentAddress: attr(macAddress, { live: true, doc: "Address that the guest has given the card itself." }),
 	},
 	{
 		onRead: ({ address }, found) => {
@@ -154,10 +155,15 @@ const target = element({
 });
 
 const backend = element({
-	type: attr(oneOf("passt"), { doc: "Program that connects a user interface, in place of QEMU itself." }),
+	type: attr(oneOf("passt", "default"), {
+		absent: "default",
+		doc: "Program that connects a user interface, in place of QEMU itself.",
+	}),
 	tap: attr(str, { absent: "", doc: "Path of the tap device in place of /dev/net/tun." }),
 	vhost: attr(str, { absent: "", doc: "Path of the vhost device in place of /dev/vhost-net." }),
 	logFile: attr(str, { absent: "", doc: "Log of the backend program." }),
+	hostname: attr(str, { absent: "", doc: "Name that the guest is told (DHCP option 12)." }),
+	fqdn: attr(str, { absent: "", doc: "Full name that the guest is told (DHCP option 81)." }),
 });
 
 const frames = element({
@@ -279,7 +285,10 @@ function settle(value: InterfaceDef, _: XmlElement, { live }: ReadContext): void
 	const fail = (message: string, code?: Parameters<typeof documentError>[2]): never => {
 		throw documentError(positionOf(value), message, code);
 	};
-	if (!source && needsSource(type)) fail(`interface type='${type}' requires a 'source' element`);
+	const isPasst = value.backend?.type === "passt";
+	if (type === "vhostuser" && source && !isPasst) checkVhostUserSource(source);
+	if (!source && (needsSource(type) || (type === "vhostuser" && !isPasst)))
+		fail(`interface type='${type}' requires a 'source' element`);
 	if (type === "hostdev" && !value.pci && !value.usb) fail("Missing <source> element in hostdev device");
 	if (value.bandwidth?.inbound?.floor && type !== "network")
 		fail("floor attribute is not supported for this config", "CONFIG_UNSUPPORTED");

@@ -1,6 +1,6 @@
 // Threads that serve disks apart from QEMU's main loop: how many, their numbers and their pools of workers.
 
-import { integer, uint } from "@virtkit/xml/codec";
+import { integer, uint, ulong } from "@virtkit/xml/codec";
 import { documentError, positionOf } from "@virtkit/xml/read";
 import { attr, child, element, type Infer, leaf, list, type Schema } from "@virtkit/xml/schema";
 
@@ -11,9 +11,17 @@ const pool = {
 	thread_pool_max: attr(size, { doc: "Most workers there may be." }),
 };
 
+const poll = element({
+	max: attr(ulong, { doc: "Most nanoseconds of looking; 0 for none." }),
+	grow: attr(ulong, { doc: "Factor by which the time grows where it was too short." }),
+	shrink: attr(ulong, { doc: "Divisor by which the time shrinks where it was too long." }),
+	weight: attr(uint, { doc: "Weight of what was measured last." }),
+});
+
 const iothreadFieldsOfOne = element({
 	id: attr(integer({ min: 1, max: 0xffffffff }), { required: true, doc: "Number of the thread, unique in the guest." }),
 	...pool,
+	poll: child(poll, { doc: "How long the thread looks for work before it sleeps." }),
 });
 
 /** One I/O thread. */
@@ -38,7 +46,8 @@ export const iothreadFields = {
 };
 
 function isNumberedByCount(thread: IOThreadDef): boolean {
-	return thread.counted === true && thread.thread_pool_min === undefined && thread.thread_pool_max === undefined;
+	const { counted, thread_pool_min, thread_pool_max, poll: looks } = thread;
+	return counted === true && thread_pool_min === undefined && thread_pool_max === undefined && looks === undefined;
 }
 
 /** More threads than this are refused: QEMU would run out of descriptors long before. */

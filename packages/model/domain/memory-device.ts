@@ -1,11 +1,11 @@
 // Memory modules that are plugged in apart from the guest's main memory: DIMMs, NVDIMMs, virtio-mem, virtio-pmem, SGX.
 
-import { integer, oneOf, str, uuid, yesNo } from "@virtkit/xml/codec";
+import { type Codec, integer, oneOf, str, uuid, yesNo } from "@virtkit/xml/codec";
 import { childNamed } from "@virtkit/xml/node";
 import { documentError, positionOf } from "@virtkit/xml/read";
 import { amountLeaf, readAmount } from "@virtkit/xml/scaled";
 import { attr, child, element, flag, type Infer, type Loose, leaf, type Schema, special } from "@virtkit/xml/schema";
-import { deviceInfo } from "./device-common.ts";
+import { deviceInfo, virtioDriver } from "./device-common.ts";
 import { numberSetCode, someNumbers } from "./number-sets.ts";
 
 /** Models of memory modules (virDomainMemoryModel). */
@@ -45,7 +45,20 @@ const size = special<number>({
 	takes: { children: ["size"] },
 });
 
+/** As C's base 16 and base 0 read it. */
+const hex64: Codec<bigint> = {
+	parse: (written) => (/^\s*(?:0[xX])?[0-9a-fA-F]{1,16}\s*$/.test(written) ? BigInt(asHex(written.trim())) : undefined),
+	format: (value) => `0x${value.toString(16)}`,
+	allowed: "a hexadecimal number of up to 64 bits",
+	json: { type: "string" },
+};
+const asHex = (written: string): string => (/^0[xX]/.test(written) ? written : `0x${written}`);
+
 const target = element({
+	dynamicMemslots: attr(yesNo, {
+		when: inModel("virtio-mem"),
+		doc: "Whether the hypervisor's slots are taken only as the memory is used.",
+	}),
 	size,
 	node: leaf(integer({ min: 0, max: 0x7fffffff }), { doc: "NUMA node of the guest." }),
 	label: child(label, { when: inModel("nvdimm"), doc: "Label area of an NVDIMM." }),
@@ -62,6 +75,10 @@ const target = element({
 		show: (self) => Boolean(self.block),
 		doc: "KiB that the guest has.",
 	}),
+	address: child(element({ base: attr(hex64, { required: true, doc: "Guest physical address." }) }), {
+		when: inModel("virtio-mem", "virtio-pmem"),
+		doc: "Where in the guest's memory the module begins.",
+	}),
 });
 
 const memoryDeviceFields = element({
@@ -69,6 +86,10 @@ const memoryDeviceFields = element({
 	access: attr(oneOf("shared", "private"), { doc: "Whether other processes see what the guest writes." }),
 	discard: attr(yesNo, { doc: "Whether the content is thrown away when the module goes." }),
 	uuid: leaf(uuid, { when: (self) => self.model === "nvdimm", code: "INTERNAL_ERROR", doc: "UUID (pSeries)." }),
+	driver: child(virtioDriver, {
+		when: (self) => self.model === "virtio-mem" || self.model === "virtio-pmem",
+		doc: "How a virtio module is served.",
+	}),
 	source: child(source, { doc: "What backs the module." }),
 	target: child(target, { required: true, doc: "What the guest sees." }),
 	...deviceInfo,

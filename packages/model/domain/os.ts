@@ -85,12 +85,15 @@ const loader = element({
 	secure: attr(yesNo, { doc: "Whether only code in system management mode may write the variables." }),
 	type: attr(oneOf("rom", "pflash"), { doc: "Whether the image is mapped as ROM or as flash." }),
 	stateless: attr(yesNo, { doc: "Whether the firmware keeps no variables." }),
+	format: attr(oneOf("raw", "qcow2"), { doc: "Format of the flash image." }),
 	path: text(str, { doc: "Path of the firmware image." }),
 });
 
 const nvram = element(
 	{
 		template: attr(str, { doc: "File that new variables are copied from." }),
+		templateFormat: attr(oneOf("raw", "qcow2"), { doc: "Format of that file." }),
+		format: attr(oneOf("raw", "qcow2"), { doc: "Format of the variables' image." }),
 		type: attr(oneOf(...STORAGE_TYPES), { doc: "Kind of storage that `source` names." }),
 		path: text(str, {
 			doc: "Path of the file with the firmware's variables.",
@@ -126,16 +129,27 @@ export const os = element({
 	initgroup: leaf(nonEmpty, { doc: "Group of the container's program." }),
 	loader: child(loader, { doc: "Firmware image." }),
 	nvram: child(nvram, { doc: "The firmware's variables." }),
+	varstore: child(
+		element({
+			template: attr(str, { doc: "File that new variables are copied from." }),
+			path: attr(str, { doc: "File with the firmware's variables, which QEMU itself keeps." }),
+		}),
+		{ keepEmpty: true, doc: "The variables of a firmware that leaves them to QEMU." },
+	),
 	kernel: leaf(nonEmpty, { doc: "Kernel that is booted directly." }),
 	initrd: leaf(nonEmpty, { doc: "Initial RAM disk of the kernel." }),
 	cmdline: leaf(nonEmpty, { doc: "Command line of the kernel." }),
+	shim: leaf(nonEmpty, { doc: "Boot loader that checks the kernel's signature." }),
 	dtb: leaf(nonEmpty, { doc: "Device tree blob." }),
 	root: leaf(nonEmpty, { doc: "Root device of a paravirtualised kernel." }),
 	acpi: child(
 		element({
 			table: list(
 				element({
-					type: attr(oneOf("slic"), { required: true, doc: "Which ACPI table." }),
+					type: attr(oneOf("slic", "raw", "rawset", "msdm"), {
+						required: true,
+						doc: "Which ACPI table: Windows' licences, any table, or several.",
+					}),
 					path: text(nonEmpty, { required: true, doc: "File with the table." }),
 				}),
 			),

@@ -1,6 +1,6 @@
 // Trusted platform modules: the host's own, an emulator that the driver starts, or one that somebody else runs.
 
-import { oneOf, str, uuid, yesNo } from "@virtkit/xml/codec";
+import { matching, oneOf, str, uint, uuid, yesNo } from "@virtkit/xml/codec";
 import { elementsOf } from "@virtkit/xml/node";
 import { documentError } from "@virtkit/xml/read";
 import { attr, child, element, flag, type Infer, type Loose, type Schema } from "@virtkit/xml/schema";
@@ -41,6 +41,20 @@ const externalSource = element({
 	path: attr(str, { doc: "Path of its control socket." }),
 });
 
+const stateSource = element({
+	type: attr(oneOf("file", "dir"), { required: true, doc: "Whether one file or a folder holds the state." }),
+	path: attr(str, { required: true, doc: "Path of it." }),
+});
+
+const profileName = matching(/^[A-Za-z0-9.\-:]+$/, "letters, digits, dots, dashes and colons");
+const profile = element({
+	source: attr(profileName, { doc: "Profile to begin with: built in, of the distribution, or local." }),
+	removeDisabled: attr(oneOf("check", "fips-host"), {
+		doc: "Whether algorithms that the host has disabled are left out.",
+	}),
+	name: attr(profileName, { doc: "Name of the profile that the module got." }),
+});
+
 const backendFields = element({
 	type: attr(oneOf("passthrough", "emulator", "external"), { required: true, doc: "What is behind the module." }),
 	version: attr(oneOf("1.2", "2.0"), {
@@ -53,6 +67,7 @@ const backendFields = element({
 		absent: false,
 		doc: "Whether the state is kept when a transient guest ends.",
 	}),
+	debug: attr(uint, { when: is("emulator"), absent: 0, doc: "How much the emulator tells in its log, 0 to 20." }),
 	device: child(element({ path: attr(str, { doc: "Path of the device." }) }), {
 		when: is("passthrough"),
 		doc: "Device of the host.",
@@ -63,6 +78,8 @@ const backendFields = element({
 	),
 	active_pcr_banks: child(banks, { when: is("emulator"), doc: "Banks of registers that are active." }),
 	source: child(externalSource, { when: is("external"), doc: "Where the emulator listens." }),
+	state: child(stateSource, { name: "source", when: is("emulator"), doc: "Where the emulator keeps its state." }),
+	profile: child(profile, { when: is("emulator"), doc: "Algorithms and commands that a new module has." }),
 });
 /** What is behind a module. */
 export type TpmBackendDef = Infer<typeof backendFields>;

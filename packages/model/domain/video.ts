@@ -1,6 +1,6 @@
 // Video cards.
 
-import { integer, oneOf, uint, yesNo } from "@virtkit/xml/codec";
+import { integer, oneOf, onOff, uint, yesNo } from "@virtkit/xml/codec";
 import { documentError } from "@virtkit/xml/read";
 import { attr, child, element, type Infer, type Loose } from "@virtkit/xml/schema";
 import { deviceInfo, virtioOptions } from "./device-common.ts";
@@ -45,6 +45,17 @@ const resolution = element({
 
 const memory = (doc: string) => attr(integer({ min: 0, max: 0xffffffff }), { absent: 0, doc });
 
+const isVirtio = (self: Loose): boolean => self.type === "virtio";
+/** QEMU's devices of model virtio. */
+const VIRTIO_DEVICES = [
+	"virtio-vga",
+	"virtio-vga-gl",
+	"virtio-gpu",
+	"virtio-gpu-gl",
+	"vhost-user-vga",
+	"vhost-user-gpu",
+] as const;
+
 const model = element({
 	type: attr(oneOf("default", ...VIDEO_MODELS), {
 		default: "default",
@@ -60,6 +71,12 @@ const model = element({
 		{ ...yesNo, parse: (text) => text === "yes" },
 		{ absent: false, doc: "Whether the firmware and the first console use it." },
 	),
+	blob: attr(onOff, {
+		when: isVirtio,
+		doc: "Whether the guest's pictures are shared with the host without copies.",
+	}),
+	edid: attr(onOff, { doc: "Whether the guest is told what the screen can show." }),
+	device: attr(oneOf(...VIRTIO_DEVICES), { when: isVirtio, doc: "The QEMU device that a virtio card is." }),
 	acceleration: child(acceleration, { keepEmpty: true, doc: "Acceleration." }),
 	resolution: child(resolution, { keepEmpty: true, doc: "Smallest size of the screen." }),
 });

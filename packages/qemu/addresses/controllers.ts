@@ -150,6 +150,7 @@ const DISK_CONTROLLERS: readonly (readonly [ControllerType, DiskBus])[] = [
 	["fdc", "fdc"],
 	["ide", "ide"],
 	["sata", "sata"],
+	["nvme", "nvme"],
 ];
 
 /** Adds the controllers that disks on IDE, SCSI, SATA and floppy buses are plugged into. */

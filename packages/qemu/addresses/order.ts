@@ -7,6 +7,7 @@ import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import { channel } from "../devices/channel.ts";
 import { consoleEntry } from "../devices/console.ts";
 import { controller } from "../devices/controller.ts";
+import { crypto } from "../devices/crypto.ts";
 import { disk } from "../devices/disk.ts";
 import type { DeviceEntry } from "../devices/entry.ts";
 import { filesystem } from "../devices/filesystem.ts";
@@ -18,6 +19,7 @@ import { iommu } from "../devices/iommu.ts";
 import { memballoon } from "../devices/memballoon.ts";
 import { memory } from "../devices/memory.ts";
 import { nvram } from "../devices/nvram.ts";
+import { pstore } from "../devices/pstore.ts";
 import { redirdev } from "../devices/redirdev.ts";
 import { COMPLETED } from "../devices/registry.ts";
 import { rng } from "../devices/rng.ts";
@@ -76,6 +78,8 @@ export const PCI_STEPS: readonly PciStep[] = [
 	{ entry: iommu },
 	{ entry: vsock },
 	{ entry: memory },
+	{ entry: crypto },
+	{ entry: pstore },
 ];
 
 /** Kinds that a chipset has slots for: counted before its own functions, and after them. */
@@ -97,6 +101,7 @@ export const USB_STEPS: readonly AddressedEntry[] = [
 	input,
 	serial,
 	sound,
+	filesystem,
 	redirdev,
 ];
 

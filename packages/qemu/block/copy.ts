@@ -7,14 +7,14 @@ import { type DiskDef, disk as diskElement, isEmptySource } from "@virtkit/model
 import { sourcePath } from "@virtkit/model/domain/disk-source";
 import { parseXml } from "@virtkit/xml/parse";
 import { readElement } from "@virtkit/xml/read";
-import { type DiskImage, formatNode, numberPluggedImages, topImage } from "../devices/disk-image.ts";
+import { type DiskImage, formatNode, numberPluggedImages, topImage, topNode } from "../devices/disk-image.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
 import { liveContext } from "../hotplug/removal.ts";
 import { lendFiles } from "../lifecycle/ownership.ts";
 import { makeEmptyFile, openNewImage, virtualSize } from "./new-image.ts";
 import { lendForWriting } from "./nodes.ts";
-import { beginJob, idleDisk, jobName, topNode } from "./start-job.ts";
+import { beginJob, idleDisk, jobName } from "./start-job.ts";
 
 /** virDomainBlockCopyFlags. */
 export const COPY = { shallow: 1, reuse: 2, transient: 4, synchronous: 8 } as const;

@@ -4,13 +4,13 @@ import { dirname, relative } from "node:path";
 import { VirtError } from "@virtkit/base/errors";
 import type { DiskDef } from "@virtkit/model/domain/disk";
 import { sourcePath } from "@virtkit/model/domain/disk-source";
-import { type DiskImage, formatNode, topImage } from "../devices/disk-image.ts";
+import { type DiskImage, formatNode, topImage, topNode } from "../devices/disk-image.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
 import { liveContext } from "../hotplug/removal.ts";
 import { findImage, layerAt } from "./layers.ts";
 import { lendForWriting } from "./nodes.ts";
-import { beginJob, idleDisk, jobName, speedOf, topNode } from "./start-job.ts";
+import { beginJob, idleDisk, jobName, speedOf } from "./start-job.ts";
 
 /** virDomainBlockPullFlags and virDomainBlockRebaseFlags. */
 const REBASE = { relative: 0x10, bytes: 0x40 } as const;

@@ -2,7 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import { type DiskDef, isEmptySource } from "@virtkit/model/domain/disk";
-import { copyOnReadNode, formatNode, imageChain, topImage } from "../devices/disk-image.ts";
+import { formatNode, imageChain, topImage } from "../devices/disk-image.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import { diskByName } from "../domain/find-device.ts";
 import type { Run } from "../domain/run.ts";
@@ -35,10 +35,6 @@ export function idleDisk(run: Run, path: string): DiskDef {
 		throw new VirtError("CONFIG_UNSUPPORTED", `disk ${dev} has no source file to be committed`);
 	return disk;
 }
-
-/** What QEMU calls the top of the disk's chain. */
-export const topNode = (disk: DiskDef): string =>
-	disk.driver.copy_on_read ? copyOnReadNode(disk) : formatNode(topImage(disk));
 
 const MIB_SHIFT = 20n;
 const LLONG_MAX = 2n ** 63n - 1n;

@@ -3,9 +3,12 @@
 import type { BuildContext } from "../devices/entry.ts";
 import { escapeCommas } from "./command-line.ts";
 
+/** Signatures of tables that hold data alone, of which QEMU writes the header. */
+const SIGNATURES: Readonly<Record<string, string>> = { slic: "sig=SLIC,", msdm: "sig=MSDM," };
+
 /** `-boot` and `-kernel` with what belongs to it. */
 export function buildBoot({ command, def }: BuildContext): void {
-	const { bootmenu, bios, kernel, initrd, cmdline, dtb, acpi } = def.os;
+	const { bootmenu, bios, kernel, initrd, cmdline, shim, dtb, acpi } = def.os;
 	const parameters = [
 		...(bootmenu?.enable === undefined ? [] : [`menu=${bootmenu.enable ? "on" : "off"}`]),
 		...(bios?.rebootTimeout === undefined ? [] : [`reboot-timeout=${bios.rebootTimeout}`]),
@@ -17,12 +20,13 @@ export function buildBoot({ command, def }: BuildContext): void {
 		["-kernel", "kernel", kernel],
 		["-initrd", "initrd", initrd],
 		["-append", "cmdline", cmdline],
+		["-shim", "shim", shim],
 		["-dtb", "dtb", dtb],
 	] as const)
 		if (value !== undefined)
 			command.from({ element: def.os, leaf, what: `${leaf} that is booted` }, () => command.add(option, value));
 	for (const table of acpi?.table ?? [])
 		command.from({ element: table, what: `ACPI table ${table.type}` }, () =>
-			command.add("-acpitable", `sig=SLIC,file=${escapeCommas(table.path)}`),
+			command.add("-acpitable", `${SIGNATURES[table.type] ?? ""}file=${escapeCommas(table.path)}`),
 		);
 }

@@ -1,6 +1,7 @@
 // The whole command line of a guest: one table of its parts, in libvirt's order.
 
 import { buildManagedReservations } from "../devices/disk-build.ts";
+import { buildThrottleGroups } from "../devices/disk-throttle.ts";
 import type { BuildContext } from "../devices/entry.ts";
 import { type AnyEntry, BUILT, BUILT_LAST } from "../devices/registry.ts";
 import { buildBoot } from "./boot.ts";
@@ -23,7 +24,7 @@ import { buildMemory } from "./memory.ts";
 import { buildMonitor } from "./monitor.ts";
 import { buildNuma } from "./numa.ts";
 import { buildPowerManagement } from "./power.ts";
-import { buildLaunchSecurity, buildSandbox, buildVmCoreInfo } from "./security.ts";
+import { buildAsyncTeardown, buildLaunchSecurity, buildSandbox, buildVmCoreInfo } from "./security.ts";
 import { buildFirmwareData, buildSmbios } from "./smbios.ts";
 import { buildIOThreads, buildSmp } from "./smp.ts";
 
@@ -62,6 +63,7 @@ const BEFORE: readonly Row[] = [
 	["memory", buildMemory],
 	["virtual CPUs", buildSmp],
 	["I/O threads", buildIOThreads],
+	["limits that disks share", buildThrottleGroups],
 	["NUMA cells", buildNuma],
 	["UUID of the guest", buildUuid],
 	["SMBIOS tables", buildSmbios],
@@ -80,6 +82,7 @@ const AFTER: readonly Row[] = [
 	["encrypted memory", buildLaunchSecurity],
 	["options that the definition passes through", buildExtra],
 	["QEMU may do only what a guest needs (seccomp_sandbox)", buildSandbox],
+	["teardown beside the guest's end", buildAsyncTeardown],
 ];
 
 /** Options that carry a message's time into the log. */

@@ -79,6 +79,9 @@ const ENLIGHTENMENTS = [
 	"ipi",
 	"evmcs",
 	"avic",
+	"emsr_bitmap",
+	"xmm_input",
+	"vsm",
 ] as const;
 
 function hypervFlags({ def }: BuildContext): string[] {
@@ -89,7 +92,15 @@ function hypervFlags({ def }: BuildContext): string[] {
 		if (name === "spinlocks") return `hv-spinlocks=0x${(hyperv.spinlocks?.retries ?? 0).toString(16)}`;
 		if (name === "vendor_id") return `hv-vendor-id=${hyperv.vendor_id?.value ?? ""}`;
 		const direct = name === "stimer" && hyperv.stimer?.direct?.state ? ["hv-stimer-direct=on"] : [];
-		return [`hv-${name}=on`, ...direct];
+		const { tlbflush } = hyperv;
+		const flushes =
+			name === "tlbflush"
+				? [
+						...(tlbflush?.direct?.state ? ["hv-tlbflush-direct=on"] : []),
+						...(tlbflush?.extended?.state ? ["hv-tlbflush-ext=on"] : []),
+					]
+				: [];
+		return [`hv-${name.replace("_", "-")}=on`, ...direct, ...flushes];
 	});
 	return hyperv.mode === "passthrough" ? ["hv-passthrough=on", ...flags] : flags;
 }
@@ -133,6 +144,7 @@ function flags(context: BuildContext): string[] {
 		...(pmu && !isPpc64(def) ? [`pmu=${onOff(pmu.state ?? true)}`] : []),
 		...cacheFlags(def.cpu, context),
 		...(maxphysaddr?.mode === "passthrough" ? ["host-phys-bits=on"] : []),
+		...(maxphysaddr?.limit ? [`host-phys-bits-limit=${maxphysaddr.limit}`] : []),
 		...(maxphysaddr?.mode === "emulate" ? [`phys-bits=${maxphysaddr.bits}`] : []),
 	];
 }

@@ -29,20 +29,20 @@ export function buildFlash(context: BuildContext): void {
 			"auto-read-only": true,
 			discard: "unmap",
 		});
-		addFormat(context, 0, loader.readonly ?? false);
+		addFormat(context, 0, loader.readonly ?? false, loader.format);
 	});
 	if (!nvram || !hasVariables(def)) return;
 	command.from({ element: nvram, what: "firmware variables" }, () => {
 		buildNvramStorage(context, storageNode(1));
-		addFormat(context, 1, false);
+		addFormat(context, 1, false, nvram.format);
 	});
 }
 
-function addFormat({ command }: BuildContext, unit: number, readOnly: boolean): void {
+function addFormat({ command }: BuildContext, unit: number, readOnly: boolean, driver = "raw"): void {
 	command.addJson("-blockdev", {
 		"node-name": formatNode(unit),
 		"read-only": readOnly,
-		driver: "raw",
+		driver,
 		file: storageNode(unit),
 	});
 }

@@ -9,7 +9,8 @@ const onOff = (value: boolean): string => (value ? "on" : "off");
 
 /** Parameters of `-machine` that features of the guest become. */
 function featureParameters({ def, caps }: BuildContext): string[] {
-	const { vmport, smm, gic, ioapic, hpt, htm, cfpc, sbbc, ibs, ...others } = def.features ?? {};
+	const { vmport, smm, gic, ioapic, hpt, htm, cfpc, sbbc, ibs, ras, ps2, aia, virtualization, ...others } =
+		def.features ?? {};
 	const nested = others["nested-hv"]?.state;
 	const counting = others["ccf-assist"]?.state;
 	const parameters: (string | undefined)[] = [
@@ -25,6 +26,10 @@ function featureParameters({ def, caps }: BuildContext): string[] {
 		cfpc?.value && `cap-cfpc=${cfpc.value}`,
 		sbbc?.value && `cap-sbbc=${sbbc.value}`,
 		ibs?.value && `cap-ibs=${ibs.value}`,
+		ras && `ras=${onOff(ras.state)}`,
+		ps2 && `i8042=${onOff(ps2.state)}`,
+		aia && `aia=${aia.value}`,
+		virtualization ? "virtualization=on" : undefined,
 	];
 	return parameters.filter((one) => one !== undefined);
 }

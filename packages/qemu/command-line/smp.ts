@@ -13,8 +13,9 @@ export function buildSmp({ command, def, caps }: BuildContext): void {
 			: onlineVcpus(def);
 	const { topology } = def.cpu ?? {};
 	const dies = caps.hasSchema("query-hotpluggable-cpus/ret-type/props/die-id") ? [`dies=${topology?.dies ?? 1}`] : [];
+	const clusters = topology?.clusters === undefined ? [] : [`clusters=${topology.clusters}`];
 	const shape = topology
-		? [`sockets=${topology.sockets}`, ...dies, `cores=${topology.cores}`, `threads=${topology.threads}`]
+		? [`sockets=${topology.sockets}`, ...dies, ...clusters, `cores=${topology.cores}`, `threads=${topology.threads}`]
 		: [`sockets=${max}`, "cores=1", "threads=1"];
 	command.from({ element: topology ?? def.vcpu, what: "virtual CPUs" }, () =>
 		command.add("-smp", [String(fixed), ...(fixed === max ? [] : [`maxcpus=${max}`]), ...shape].join(",")),
@@ -30,6 +31,10 @@ export function buildIOThreads({ command, def }: BuildContext): void {
 				id: `iothread${thread.id}`,
 				"thread-pool-min": thread.thread_pool_min,
 				"thread-pool-max": thread.thread_pool_max,
+				"poll-max-ns": thread.poll?.max,
+				"poll-grow": thread.poll?.grow,
+				"poll-shrink": thread.poll?.shrink,
+				"poll-weight": thread.poll?.weight,
 			}),
 		);
 	const { defaultiothread } = def;

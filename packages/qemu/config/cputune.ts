@@ -12,6 +12,7 @@ export function cputuneOf(def: DomainDef): CputuneDef {
 		iothreadsched: [],
 		cachetune: [],
 		memorytune: [],
+		energytune: [],
 	};
 	return def.cputune;
 }

@@ -12,6 +12,7 @@ import { checkDomainRules } from "./domain-rule.ts";
 import { DRIVER_RULES_FIRST, DRIVER_RULES_LAST, DRIVER_RULES_SECOND } from "./driver-rules.ts";
 import { FEATURE_RULES } from "./feature-rules.ts";
 import { checkMemoryHotplug } from "./memory.ts";
+import { NEWER_RULES } from "./newer-rules.ts";
 import { checkNuma } from "./numa.ts";
 import { checkClock } from "./timers.ts";
 
@@ -32,6 +33,7 @@ export function checkDomain(context: DefineContext): void {
 	checkDomainRules(DRIVER_RULES_SECOND, context);
 	checkDomainRules(FEATURE_RULES, context);
 	checkDomainRules(DRIVER_RULES_LAST, context);
+	checkDomainRules(NEWER_RULES, context);
 	for (const check of DOMAIN_CHECKS) check(context);
 	checkRules(domain, context.def);
 	for (const entry of COMPLETED) for (const device of entry.list(context.def)) checkDevice(device, entry, context);

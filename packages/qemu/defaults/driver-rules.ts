@@ -126,8 +126,8 @@ const CPU_RULES: readonly DomainRule[] = [
 const MAX_VCPUS_WITHOUT_EIM = 255;
 
 function topologyCpus(def: DomainDef): number | undefined {
-	const { sockets, dies = 1, cores, threads } = def.cpu?.topology ?? {};
-	return sockets && cores && threads ? sockets * dies * cores * threads : undefined;
+	const { sockets, dies = 1, clusters = 1, cores, threads } = def.cpu?.topology ?? {};
+	return sockets && cores && threads ? sockets * dies * clusters * cores * threads : undefined;
 }
 
 const VCPU_RULES: readonly DomainRule[] = [

@@ -109,6 +109,7 @@ export const audio: DeviceEntry<AudioDef> = {
 	alias: (device) => `audio${device.id}`,
 	check: (device, context) => checkDeviceRules(RULES, device, context),
 	build: (device, { command }) => {
+		if (device.runtimeDir !== undefined) command.environment.PIPEWIRE_RUNTIME_DIR = device.runtimeDir;
 		if (device.driver !== undefined) command.environment.SDL_AUDIODRIVER = device.driver;
 		command.addJson("-audiodev", audioProps(device));
 	},

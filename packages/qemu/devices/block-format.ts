@@ -62,7 +62,12 @@ function driverProps(image: DiskImage): JsonObject {
 		case "qcow":
 			return { driver: "qcow", encrypt: encryptProps(image) };
 		case "qcow2":
-			return { driver: "qcow2", encrypt: encryptProps(image), "cache-size": cacheSize };
+			return {
+				driver: "qcow2",
+				encrypt: encryptProps(image),
+				"cache-size": cacheSize,
+				"discard-no-unref": image.options.discard_no_unref,
+			};
 		default: {
 			const driver = format && PLAIN[format];
 			if (!driver) throw new VirtError("INTERNAL_ERROR", `mishandled storage format '${format}'`);

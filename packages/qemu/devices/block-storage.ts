@@ -37,6 +37,7 @@ const BY_TYPE: Partial<Record<StorageType, Render>> = {
 		if (!render) throw new VirtError("INTERNAL_ERROR", `unexpected storage protocol '${protocol}'`);
 		return { driver: protocol, ...render(image, context) };
 	},
+	vhostvdpa: ({ source }) => ({ driver: "virtio-blk-vhost-vdpa", path: source.dev }),
 	volume: ({ source }) => {
 		throw new VirtError("INTERNAL_ERROR", `volume '${source.volume}' of pool '${source.pool}' is not translated`);
 	},
@@ -48,6 +49,7 @@ const BY_PROTOCOL: Partial<Record<StorageProtocol, Render>> = {
 		export: image.source.name,
 		"tls-creds": image.source.tls ? tlsObject(image) : undefined,
 		"tls-hostname": image.source.tlsHostname,
+		"reconnect-delay": image.source.reconnect?.delay,
 	}),
 	rbd: rbdProps,
 	iscsi: iscsiProps,
@@ -59,7 +61,7 @@ const BY_PROTOCOL: Partial<Record<StorageProtocol, Render>> = {
 	ssh: (image) => ({
 		path: image.source.name,
 		server: inetAddress(onlyHost(image)),
-		user: image.auth?.username,
+		user: image.source.sshIdentity?.username ?? image.auth?.username,
 	}),
 	vxhs: (image) => ({
 		"tls-creds": image.source.tls ? tlsObject(image) : undefined,
@@ -126,9 +128,12 @@ function rbdProps(image: DiskImage): JsonObject {
 	const [pool, name] = splitPool(image);
 	const encrypt =
 		encryption?.engine === "librbd" ? { format: encryption.format, "key-secret": encryptionSecret(image) } : undefined;
+	const deep = name.indexOf("/");
 	return {
 		pool,
-		image: name,
+		// POOL/NAMESPACE/IMAGE
+		namespace: deep < 0 ? undefined : name.slice(0, deep),
+		image: name.slice(deep + 1),
 		snapshot: source.snapshot?.name,
 		conf: source.config?.file,
 		server: source.host.length > 0 ? source.host.map(inetAddress) : undefined,

@@ -3,12 +3,15 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { ControllerDef, UsbControllerModel } from "@virtkit/model/domain/controller";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import { findController } from "../addresses/controllers.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
 import { hasBuiltinEsp, hasBuiltinIde, isMachine, isS390 } from "../machine.ts";
 import { SCSI_DRIVERS } from "./controller-check.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
-import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
+import { refuseDevice } from "./device-rule.ts";
+import { queueThreads } from "./disk-device.ts";
+import type { BuildContext, DefineContext, DeviceEntry, DomainStep } from "./entry.ts";
 import { virtioDriver, virtioProps } from "./virtio.ts";
 
 const USB_DRIVERS: Partial<Record<UsbControllerModel, string>> = {
@@ -39,6 +42,7 @@ const PROPS: Partial<Record<ControllerDef["type"], Props>> = {
 		max_ports: controller.ports,
 		vectors: controller.vectors,
 	}),
+	nvme: ({ alias, serial }) => ({ driver: "nvme", id: alias, serial }),
 	ccid: ({ alias }) => ({ driver: "usb-ccid", id: alias }),
 };
 
@@ -54,7 +58,14 @@ function pciProps({ model, modelName, target = {}, alias: id }: ControllerDef): 
 			return { driver, bus_nr: target.busNr, id, numa_node: target.node };
 		case "pcie-root-port":
 		case "pcie-switch-downstream-port":
-			return { driver, port: target.port, chassis: target.chassis, id, hotplug: target.hotplug };
+			return {
+				driver,
+				port: target.port,
+				chassis: target.chassis,
+				id,
+				hotplug: target.hotplug,
+				"mem-reserve": target.memReserve && target.memReserve * 1024,
+			};
 		default:
 			return { driver, id };
 	}
@@ -90,6 +101,7 @@ function scsiProps(controller: ControllerDef, context: DefineContext): JsonObjec
 	return {
 		driver: virtioDriver("virtio-scsi", controller, context, model === "virtio-scsi" ? undefined : model),
 		...virtioProps(driver),
+		"iothread-vq-mapping": queueThreads(driver?.iothreads),
 		iothread: driver?.iothread === undefined ? undefined : `iothread${driver.iothread}`,
 		id,
 		num_queues: driver?.queues,
@@ -133,8 +145,20 @@ export function buildController(controller: ControllerDef, context: BuildContext
 	if (props) addDevice(controller, props, context);
 }
 
+/** A controller of NVMe disks has the serial number that its disks name. Throws CONFIG_UNSUPPORTED for two of one controller. */
+export const copyNvmeSerials: DomainStep = ({ def }) => {
+	for (const disk of def.devices.disks) {
+		if (disk.target.bus !== "nvme" || disk.address?.type !== "drive" || disk.serial === undefined) continue;
+		const holder = findController(def, "nvme", disk.address.controller);
+		if (!holder) continue;
+		holder.serial ??= disk.serial;
+		if (holder.serial !== disk.serial)
+			refuseDevice(disk, `serial '${disk.serial}' of an NVMe disk is not that of its controller, '${holder.serial}'`);
+	}
+};
+
 /** Types in the order of the command line; smartcard readers come later, behind the hubs. */
-const BUILD_ORDER: readonly ControllerDef["type"][] = ["pci", "usb", "scsi", "ide", "sata", "virtio-serial"];
+const BUILD_ORDER: readonly ControllerDef["type"][] = ["pci", "usb", "scsi", "ide", "sata", "virtio-serial", "nvme"];
 
 /** Controllers in the order of the command line. */
 export function controllersInBuildOrder({ devices }: DomainDef): ControllerDef[] {

@@ -42,12 +42,16 @@ const CHECKS: Partial<Record<ControllerDef["type"], (controller: ControllerDef, 
 		if (!(index === 0 && isMachine(def, "q35")) && !caps.has("ich9-ahci"))
 			unsupported("SATA is not supported with this QEMU binary");
 	},
+	nvme: ({ serial }, { caps }) => {
+		if (!caps.has("nvme")) unsupported("NVMe controllers are not supported with this QEMU binary");
+		if (serial === undefined) unsupported("an NVMe controller, or a disk on it, must have a <serial>");
+	},
 	scsi: checkScsi,
 	pci: checkPci,
 };
 
 function refuseScsiOptions({ driver }: ControllerDef): void {
-	for (const name of ["queues", "cmd_per_lun", "max_sectors", "ioeventfd", "iothread"] as const)
+	for (const name of ["queues", "cmd_per_lun", "max_sectors", "ioeventfd", "iothread", "iothreads"] as const)
 		if (driver?.[name] !== undefined) unsupported(`'${name}' is only supported by virtio-scsi controller`);
 }
 
@@ -98,7 +102,7 @@ function checkPciNumbers({ model, index = 0, address, target }: ControllerDef): 
 		unsupported("The PCI controller with index=0 can't be associated with a NUMA node");
 }
 
-type Option = "chassisNr" | "chassis" | "port" | "busNr" | "index" | "hotplug" | "node";
+type Option = "chassisNr" | "chassis" | "port" | "busNr" | "index" | "hotplug" | "node" | "memReserve";
 
 interface PciRules {
 	readonly names: readonly PciModelName[];
@@ -116,7 +120,7 @@ const PCI_RULES: Readonly<Record<PciControllerModel, PciRules>> = {
 	"pci-bridge": { names: ["pci-bridge"], needs: ["chassisNr"] },
 	"dmi-to-pci-bridge": { names: ["i82801b11-bridge"] },
 	"pcie-to-pci-bridge": { names: ["pcie-pci-bridge"] },
-	"pcie-root-port": { names: ["ioh3420", "pcie-root-port"], needs: PORT_NEEDS, may: ["hotplug"] },
+	"pcie-root-port": { names: ["ioh3420", "pcie-root-port"], needs: PORT_NEEDS, may: ["hotplug", "memReserve"] },
 	"pcie-switch-upstream-port": { names: ["x3130-upstream"] },
 	"pcie-switch-downstream-port": { names: ["xio3130-downstream"], needs: PORT_NEEDS, may: ["hotplug"] },
 	"pci-expander-bus": { names: ["pxb"], needs: ["busNr"], may: ["node"] },
@@ -126,7 +130,7 @@ const PCI_RULES: Readonly<Record<PciControllerModel, PciRules>> = {
 /** A host bridge of a pSeries machine; the first one is the machine's own. */
 const HOST_BRIDGE: PciRules = { names: ["spapr-pci-host-bridge"], needs: ["index"], may: ["hotplug", "node"] };
 
-const OPTIONS: readonly Option[] = ["index", "busNr", "node", "chassisNr", "chassis", "port", "hotplug"];
+const OPTIONS: readonly Option[] = ["index", "busNr", "node", "chassisNr", "chassis", "port", "hotplug", "memReserve"];
 
 function checkPci(controller: ControllerDef, context: DefineContext): void {
 	const { index, modelName } = controller;

@@ -82,6 +82,7 @@ const NEEDS: Partial<Record<ControllerDef["type"], (c: ControllerDef, context: D
 			const connection = controllerConnection(model as PciControllerModel | undefined);
 			return connection && { connection, automatic: false, aggregate: connection === "pcie-root-port" };
 		},
+		nvme: (_, context) => expressSlot(context),
 		xenbus: impossibleSlot,
 		isa: impossibleSlot,
 		sata: conventionalSlot,

@@ -88,6 +88,7 @@ const DRIVE_PROPS: Partial<Record<DiskBus, DriveProps>> = {
 		return { bus: `${builtIn ? "ide" : controllerAlias(def, "sata", controller)}.${unit}` };
 	},
 	fdc: ({ unit }) => ({ unit }),
+	nvme: ({ controller, unit }, def) => ({ bus: controllerAlias(def, "nvme", controller), nsid: unit + 1 }),
 	scsi: ({ controller, bus, target, unit }, def) => {
 		const { model } = neededController(def, "scsi", controller);
 		const alias = controllerAlias(def, "scsi", controller);

@@ -21,6 +21,7 @@ import {
 	topImage,
 } from "./disk-image.ts";
 import { imageSecrets, type SecretContext } from "./disk-secrets.ts";
+import { throttleFilterNodes } from "./disk-throttle.ts";
 import type { BuildContext, DeviceEntry } from "./entry.ts";
 
 /** What one image adds: objects that its nodes refer to, and the nodes, in the order in which QEMU must get them. */
@@ -103,6 +104,7 @@ export function buildDisk(disk: DiskDef, context: BuildContext): void {
 		passDescriptors(disk, context);
 		for (const parts of diskParts(disk, context)) addImage(command, parts);
 		if (disk.driver.copy_on_read) command.addJson("-blockdev", copyOnReadProps(disk));
+		for (const node of throttleFilterNodes(disk)) command.addJson("-blockdev", node);
 	}
 	addDevice(disk, diskDeviceProps(disk, context), context);
 }

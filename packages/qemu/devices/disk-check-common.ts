@@ -21,7 +21,7 @@ import { refuseVirtioOptions } from "./virtio.ts";
 const isVirtio = isOnBus("virtio");
 const PRINTABLE = /^[\x20-\x7e]*$/;
 const WWN = /^(?:0x)?[0-9a-fA-F]{16}$/;
-const HARD_DISK_NAME = /^(?:hd|sd|vd|xvd|ubd)/;
+const HARD_DISK_NAME = /^(?:nvme|hd|sd|vd|xvd|ubd)/;
 
 /** Limits that cannot stand together: the sum and its parts. */
 const EXCLUSIVE = ["bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max"] as const;

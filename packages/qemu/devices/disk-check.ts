@@ -3,6 +3,7 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { DiskDef } from "@virtkit/model/domain/disk";
 import { parseDiskName } from "@virtkit/model/domain/disk-name";
+import type { DomainDef } from "@virtkit/model/domain/domain";
 import { checkImagesForQemu } from "./disk-check-source.ts";
 import { isEmptyDisk } from "./disk-image.ts";
 import {
@@ -137,6 +138,42 @@ const QEMU: readonly DiskRule[] = [
 		message: (disk) => `IOThreads not available for bus ${diskBus(disk)} target ${diskName(disk)}`,
 	},
 	{
+		broken: (disk) => disk.driver.iothreads !== undefined && (!isVirtio(disk) || disk.driver.iothread !== undefined),
+		message: (disk) =>
+			isVirtio(disk)
+				? "iothreads and an iothread of a disk's driver cannot be used together"
+				: `IOThreads not available for bus ${diskBus(disk)} target ${diskName(disk)}`,
+	},
+	{
+		broken: ({ driver }, { def }) =>
+			driver.iothreads?.iothread.some(({ id }) => !def.iothreadids.some((one) => one.id === id)) === true,
+		message: () => "Disk iothread of <iothreads> not defined in iothreadid",
+	},
+	{
+		broken: (disk) => disk.target.dpofua !== undefined && !isScsi(disk),
+		message: () => "'dpofua' is only supported for disks on bus 'scsi'",
+	},
+	{
+		broken: (disk) => disk.model?.startsWith("usb-") === true && diskBus(disk) !== "usb",
+		message: (disk) => `disk model '${disk.model}' is only supported for disks on bus 'usb'`,
+	},
+	{
+		broken: (disk, { caps }) => disk.model === "usb-bot" && !caps.has("usb-bot"),
+		message: () => "This QEMU doesn't support '-device usb-bot'",
+	},
+	{
+		broken: (disk, { caps }) => diskBus(disk) === "nvme" && !caps.has("nvme-ns"),
+		message: () => "NVMe disks are not supported with this QEMU binary",
+	},
+	{
+		broken: (disk) => diskBus(disk) === "nvme" && disk.device !== "disk",
+		message: (disk) => `disk device='${disk.device}' is not supported for bus='nvme'`,
+	},
+	{
+		broken: ({ driver }) => driver.discard_no_unref !== undefined && driver.type !== "qcow2",
+		message: () => "'discard_no_unref' only works with qcow2 disk format",
+	},
+	{
 		broken: ({ driver }, { def }) =>
 			driver.iothread !== undefined && !def.iothreadids.some(({ id }) => id === driver.iothread),
 		message: ({ driver }) => `Disk iothread '${driver.iothread}' not defined in iothreadid`,
@@ -144,6 +181,22 @@ const QEMU: readonly DiskRule[] = [
 ];
 
 const THROTTLING: readonly DiskRule[] = [
+	{
+		broken: ({ throttlefilters: all, iotune }) => all.length > 0 && iotune !== undefined,
+		message: (disk) => `block 'throttlefilters' can't be used together with 'iotune' (disk '${diskName(disk)}')`,
+	},
+	{
+		broken: (disk) => disk.throttlefilters.length > 0 && isRemovable(disk),
+		message: (disk) => `throttle filters are not supported with removable disk '${diskName(disk)}'`,
+	},
+	{
+		broken: ({ throttlefilters: all, type, target }) => all.length > 0 && (type === "vhostuser" || target.bus === "sd"),
+		message: (disk) => `throttle filters are not supported with disk '${diskName(disk)}'`,
+	},
+	{
+		broken: (disk, { def }) => missingGroup(disk, def) !== undefined,
+		message: (disk) => `throttle groups of disk '${diskName(disk)}' must all be among <throttlegroups>`,
+	},
 	{
 		broken: ({ iotune }) => iotune?.group_name !== undefined && !hasLimits(iotune),
 		message: () => "group_name can be configured only together with settings",
@@ -178,6 +231,10 @@ const NAMES: readonly DiskRule[] = [
 		message: (disk) => `invalid disk target '${diskName(disk)}', partitions can't appear in disk targets`,
 	},
 ];
+
+function missingGroup({ throttlefilters: all }: DiskDef, { throttlegroups }: DomainDef): string | undefined {
+	return all.find(({ group }) => !throttlegroups.some(({ group_name }) => group_name === group))?.group;
+}
 
 /** QEMU's limit of every throttle (10^15). */
 const MAX_LIMIT = 1_000_000_000_000_000;

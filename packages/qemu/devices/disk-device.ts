@@ -2,11 +2,12 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { DiskBus, DiskDef } from "@virtkit/model/domain/disk";
+import type { QueueThreadsDef } from "@virtkit/model/domain/queue-threads";
 import type { JsonObject } from "../command-line/command-line.ts";
 import { bootIndexOf } from "../defaults/boot-index.ts";
 import { CACHE_MODES } from "./block-format.ts";
 import { addressProps } from "./device-address.ts";
-import { copyOnReadNode, effectiveCache, formatNode, isEmptyDisk, topImage } from "./disk-image.ts";
+import { effectiveCache, isEmptyDisk, topNode } from "./disk-image.ts";
 import type { BuildContext, DefineContext } from "./entry.ts";
 import { virtioDriver, virtioProps } from "./virtio.ts";
 
@@ -23,8 +24,17 @@ const DRIVERS: Partial<Record<DiskBus, Driver>> = {
 	scsi: ({ device }) => ({ driver: device === "lun" ? "scsi-block" : device === "cdrom" ? "scsi-cd" : "scsi-hd" }),
 	virtio: virtioBlkProps,
 	usb: () => ({ driver: "usb-storage" }),
+	nvme: () => ({ driver: "nvme-ns" }),
 	fdc: () => ({ driver: "floppy" }),
 };
+
+/** Which I/O threads serve which queues. */
+export function queueThreads(mapping: QueueThreadsDef | undefined): JsonObject[] | undefined {
+	return mapping?.iothread.map(({ id, queue }) => ({
+		iothread: `iothread${id}`,
+		vqs: queue.length === 0 ? undefined : queue.map((one) => one.id),
+	}));
+}
 
 function virtioBlkProps(disk: DiskDef, context: DefineContext): JsonObject {
 	const { driver, type, device } = disk;
@@ -34,12 +44,16 @@ function virtioBlkProps(disk: DiskDef, context: DefineContext): JsonObject {
 	return {
 		driver: virtioDriver(base, disk, context, disk.model),
 		...virtioProps(driver),
+		"iothread-vq-mapping": queueThreads(driver.iothreads),
 		iothread: driver.iothread === undefined ? undefined : `iothread${driver.iothread}`,
 		ioeventfd: driver.ioeventfd,
 		event_idx: driver.event_idx,
 		scsi: canScsi && device === "lun" ? true : undefined,
 		"num-queues": driver.queues,
 		"queue-size": driver.queue_size,
+		"stats-intervals": driver.statistics?.statistic.length
+			? driver.statistics.statistic.map(({ interval }) => interval)
+			: undefined,
 	};
 }
 
@@ -58,8 +72,10 @@ export function diskDeviceProps(disk: DiskDef, context: DeviceContext): JsonObje
 		bootindex: device === "floppy" ? undefined : bootIndexOf(disk, context),
 		logical_block_size: blockio?.logical_block_size,
 		physical_block_size: blockio?.physical_block_size,
+		discard_granularity: blockio?.discard_granularity,
 		wwn: disk.wwn === undefined ? undefined : BigInt(`0x${disk.wwn.replace(/^0x/, "")}`),
 		rotation_rate: target.rotation_rate,
+		dpofua: target.dpofua,
 		vendor: disk.vendor,
 		product: disk.product,
 		removable: removable(disk, context),
@@ -68,7 +84,7 @@ export function diskDeviceProps(disk: DiskDef, context: DeviceContext): JsonObje
 		heads: geometry?.heads || undefined,
 		secs: geometry?.secs || undefined,
 		"bios-chs-trans": geometry?.trans,
-		serial: disk.serial?.replaceAll(" ", "\\ "),
+		serial: target.bus === "nvme" ? undefined : disk.serial?.replaceAll(" ", "\\ "),
 		...errorPolicy(disk),
 	};
 }
@@ -81,7 +97,7 @@ function vpdDeviceId({ target, device, serial, alias: id }: DiskDef): string | u
 function backendProps(disk: DiskDef): JsonObject {
 	if (disk.type === "vhostuser") return { chardev: vhostUserChardev(disk) };
 	if (isEmptyDisk(disk)) return {};
-	return { drive: disk.driver.copy_on_read ? copyOnReadNode(disk) : formatNode(topImage(disk)) };
+	return { drive: topNode(disk) };
 }
 
 /** Id of the character device that speaks to the vhost-user server. */

@@ -34,6 +34,7 @@ export interface ImageOptions {
 	readonly io?: string | undefined;
 	readonly discard?: string | undefined;
 	readonly detect_zeroes?: string | undefined;
+	readonly discard_no_unref?: boolean | undefined;
 	readonly floppy?: boolean;
 }
 export type CacheMode = NonNullable<DiskDef["driver"]["cache"]>;
@@ -59,7 +60,7 @@ export function topImage(disk: DiskDef): DiskImage {
 		auth: diskAuth(disk),
 		encryption: diskEncryption(disk),
 		cacheSize: driver.metadata_cache?.max_size,
-		options: { ...shared, detect_zeroes: driver.detect_zeroes },
+		options: { ...shared, detect_zeroes: driver.detect_zeroes, discard_no_unref: driver.discard_no_unref },
 		backing: backingImage(disk.backingStore, shared),
 	};
 }
@@ -107,6 +108,19 @@ export const sliceNode = ({ id }: DiskImage): string => `libvirt-${id}-slice-sto
 /** Node above all where what is read is copied into the image. */
 export const copyOnReadNode = ({ target }: DiskDef): string => `libvirt-CoR-${target.dev}`;
 
+/** Node that holds the disk to a group's limits: libvirt-3-filter. */
+export const filterNode = ({ index }: DiskDef["throttlefilters"][number]): string => `libvirt-${index}-filter`;
+
+/** What lies below the filter of that number. */
+export function nodeBelowFilter(disk: DiskDef, number: number): string {
+	const below = disk.throttlefilters[number - 1];
+	if (below) return filterNode(below);
+	return disk.driver.copy_on_read ? copyOnReadNode(disk) : formatNode(topImage(disk));
+}
+
+/** The node that the disk's device is plugged into. */
+export const topNode = (disk: DiskDef): string => nodeBelowFilter(disk, disk.throttlefilters.length);
+
 /** Whether a part of the storage is cut out by a layer of its own: a raw image's format layer does it by itself. */
 export function needsSliceLayer({ source, format, encryption }: DiskImage): boolean {
 	if (!source.slices?.slice.length) return false;
@@ -128,6 +142,7 @@ export function numberImages(def: DomainDef): void {
 			disk.source.index = id++;
 		}
 		for (let below = disk.backingStore; below?.type !== undefined; below = below.backingStore) below.index ??= id++;
+		for (const filter of disk.throttlefilters) filter.index ??= id++;
 	}
 }
 
@@ -136,6 +151,7 @@ export function numberPluggedImages(run: Pick<Run, "live" | "lastImage">, disk: 
 	let id = Math.max(run.lastImage + 1, nextImageNumber(run.live.def));
 	if (disk.source) disk.source.index = id++;
 	for (let below = disk.backingStore; below?.type !== undefined; below = below.backingStore) below.index = id++;
+	for (const filter of disk.throttlefilters) filter.index = id++;
 	run.lastImage = id - 1;
 }
 
@@ -144,6 +160,7 @@ export function nextImageNumber({ devices }: DomainDef): number {
 	let highest = 0;
 	for (const disk of devices.disks) {
 		highest = Math.max(highest, disk.source?.index ?? 0);
+		for (const filter of disk.throttlefilters) highest = Math.max(highest, filter.index ?? 0);
 		for (let below = disk.backingStore; below; below = below.backingStore)
 			highest = Math.max(highest, below.index ?? 0);
 	}

@@ -21,7 +21,7 @@ export const isOnBus =
 		buses.includes(diskBus(disk));
 
 /** Buses whose disks have drive addresses. */
-export const isOnDriveBus = isOnBus("ide", "fdc", "scsi", "sata");
+export const isOnDriveBus = isOnBus("ide", "fdc", "scsi", "sata", "nvme");
 
 /** Throws VirtError with the first broken rule's message. */
 export function checkDiskRules(rules: readonly DiskRule[], disk: DiskDef, context: DefineContext): void {

@@ -2,7 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import { type DiskBus, type DiskDef, diskEncryption } from "@virtkit/model/domain/disk";
-import { diskNameIndex, parseDiskName } from "@virtkit/model/domain/disk-name";
+import { diskNameIndex, parseDiskName, parseNvmeName } from "@virtkit/model/domain/disk-name";
 import { findController } from "../addresses/controllers.ts";
 import { virtioSlot } from "../addresses/pci-need.ts";
 import { refuseDevice } from "./device-rule.ts";
@@ -20,6 +20,7 @@ const BUS_OF_NAME: readonly (readonly [prefix: string, bus: DiskBus])[] = [
 	["vd", "virtio"],
 	["xvd", "xen"],
 	["ubd", "uml"],
+	["nvme", "nvme"],
 ];
 
 function completeDisk(disk: DiskDef, context: DefineContext): void {
@@ -60,18 +61,24 @@ function completeSource({ type, source }: DiskDef): void {
 const SCSI_UNITS = 7;
 
 /** Where the disk of that number sits, on buses where the name decides. */
-const PLACES: Partial<Record<DiskBus, (index: number) => { controller: number; bus: number; unit: number }>> = {
+const PLACES: Partial<
+	Record<DiskBus, (index: number, name: string) => { controller: number; bus: number; unit: number }>
+> = {
 	scsi: (index) => ({ controller: Math.floor(index / SCSI_UNITS), bus: 0, unit: index % SCSI_UNITS }),
 	ide: (index) => ({ controller: Math.floor(index / 4), bus: Math.floor((index % 4) / 2), unit: index % 2 }),
 	sata: (index) => ({ controller: Math.floor(index / 6), bus: 0, unit: index % 6 }),
 	fdc: (index) => ({ controller: Math.floor(index / 2), bus: 0, unit: index % 2 }),
+	nvme: (_, name) => {
+		const { controller = 0, namespace = 1 } = parseNvmeName(name) ?? {};
+		return { controller, bus: 0, unit: namespace - 1 };
+	},
 };
 
 function assignDriveAddress(disk: DiskDef, { def }: DefineContext): void {
 	const { dev = "", bus } = disk.target;
 	const index = diskNameIndex(dev);
 	if (index < 0) throw new VirtError("XML_ERROR", `Unknown disk name '${dev}' and no address specified`);
-	const place = PLACES[bus as DiskBus]?.(index);
+	const place = PLACES[bus as DiskBus]?.(index, dev);
 	if (!place) return;
 	const { controller, bus: channel, unit } = place;
 	const taken = def.devices.hostdevs.some(

@@ -13,6 +13,7 @@ import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
 import { requireSharedMemory } from "./shared-memory.ts";
 import { virtioDriver, virtioProps } from "./virtio.ts";
 
+const isMtp = ({ driver }: FilesystemDef): boolean => driver?.type === "mtp";
 const isVirtiofs = ({ driver }: FilesystemDef): boolean => driver?.type === "virtiofs";
 /** virtiofs that the daemon starts itself. */
 export const isOwnVirtiofs = (fs: FilesystemDef): boolean => isVirtiofs(fs) && fs.source?.socket === undefined;
@@ -44,6 +45,13 @@ const RULES: readonly Rule[] = [
 		broken: ({ driver }) => CONTAINER_DRIVERS.includes(driver?.type ?? ""),
 		message: "Filesystem driver type not supported",
 	},
+	{
+		broken: (fs, { caps }) => isMtp(fs) && !caps.has("usb-mtp"),
+		message: "usb-mtp is not supported with this QEMU binary",
+	},
+	{ broken: (fs) => isMtp(fs) && fs.model !== undefined, message: "MTP does not support model" },
+	{ broken: (fs) => isMtp(fs) && fs.multidevs !== undefined, message: "MTP does not support multidevs" },
+	{ broken: (fs) => !isVirtiofs(fs) && fs.idmap !== undefined, message: "idmap is only supported for virtiofs" },
 	{
 		broken: (fs) => isOwnVirtiofs(fs) && fs.readonly === true,
 		message: "virtiofs does not yet support read-only mode",
@@ -122,6 +130,15 @@ export function filesystemProps(fs: FilesystemDef, context: DefineContext): Json
 			bootindex: fs.boot?.order,
 			...place,
 		};
+	if (isMtp(fs))
+		return {
+			driver: "usb-mtp",
+			id: fs.alias,
+			rootdir: filesystemPath(fs),
+			desc: tag,
+			readonly: fs.readonly ? true : undefined,
+			...place,
+		};
 	return {
 		driver: virtioDriver("virtio-9p", fs, context, fs.model),
 		...virtioProps(fs.driver),
@@ -148,7 +165,7 @@ function buildFilesystem(fs: FilesystemDef, context: BuildContext): void {
 	if (isVirtiofs(fs)) {
 		const [id, path] = [virtiofsChardev(fs), virtiofsSocket(fs, paths.work)];
 		command.add("-chardev", `socket,id=${id},path=${escapeCommas(path)}`, vhostUserBackend(id, path));
-	} else command.add("-fsdev", formatFsdev(fs));
+	} else if (!isMtp(fs)) command.add("-fsdev", formatFsdev(fs));
 	addDevice(fs, filesystemProps(fs, context), context);
 }
 
@@ -167,11 +184,13 @@ export const filesystem: DeviceEntry<FilesystemDef> = {
 		if (fs.source?.socket === undefined) fs.accessmode ??= "passthrough";
 	},
 	check: checkFilesystem,
+	usb: isMtp,
 	pci: ({ driver, model }, context) => {
+		if (driver?.type === "mtp") return undefined;
 		if (CONTAINER_DRIVERS.includes(driver?.type ?? "")) return impossibleSlot();
 		return model === "virtio-transitional" && driver?.type !== "virtiofs" ? conventionalSlot() : virtioSlot(context);
 	},
-	virtio: (_, bus) => bus === "ccw",
+	virtio: (fs, bus) => bus === "ccw" && !isMtp(fs),
 	build: buildFilesystem,
 	hotplug: {
 		checkAttach: (fs, { def }, live) => {

@@ -27,20 +27,28 @@ interface PciPassthrough {
 	readonly source: Pick<HostPciSource, "address">;
 	readonly driver: string | undefined;
 	readonly teaming: TeamingDef | undefined;
+	readonly display?: boolean | undefined;
+	readonly ramfb?: boolean | undefined;
 }
 
 type Passed = Pick<HostdevDef, "alias" | "address" | "boot" | "rom" | "acpi">;
 
 /** The properties of a PCI device of the host. Throws INTERNAL_ERROR for other drivers than vfio. */
-function pciProps(device: Passed, { source, driver, teaming }: PciPassthrough, context: BuildContext): JsonObject {
+function pciProps(
+	device: Passed,
+	{ source, driver, teaming, display, ramfb }: PciPassthrough,
+	context: BuildContext,
+): JsonObject {
 	// A start settles on vfio where the document names no driver; a mere rendering has nothing to settle with.
 	const backend = driver ?? (context.dryRun ? "default" : "vfio");
 	if (backend !== "vfio") throw new VirtError("INTERNAL_ERROR", `invalid PCI passthrough type '${backend}'`);
 	return {
-		driver: "vfio-pci",
+		driver: ramfb ? "vfio-pci-nohotplug" : "vfio-pci",
 		host: formatPciPlace(source.address),
 		id: device.alias,
 		bootindex: bootIndexOf(device, context),
+		display: display === undefined ? undefined : display ? "on" : "off",
+		ramfb: ramfb || undefined,
 		failover_pair_id: teaming?.type === "transient" ? teaming.persistent : undefined,
 		...addressProps(device, context.def),
 		...romProps(device),
@@ -56,7 +64,8 @@ const RESETS = {
 
 function usbPlace({ missing, address }: HostUsbSource, { caps }: DefineContext): JsonObject {
 	if (missing) return {};
-	const { bus = 0, device = 0 } = address ?? {};
+	const { bus = 0, device = 0, port } = address ?? {};
+	if (port !== undefined && !device) return { hostbus: bus, hostport: port };
 	if (!bus && !device) throw new VirtError("INTERNAL_ERROR", "USB host device is missing bus/device information");
 	const digits = (value: number): string => String(value).padStart(3, "0");
 	return caps.has("usb-host", "hostdevice")
@@ -201,7 +210,15 @@ export function buildHostdev(device: HostdevDef, context: BuildContext): void {
 	else if (scsiHost) buildVhostScsi(device, context);
 	else if (mdev) addDevice(device, mdevProps(device, context), context);
 	else if (pci && device.address?.type !== "unassigned")
-		addDevice(device, pciProps(device, { source: pci, driver: driver?.name, teaming }, context), context);
+		addDevice(
+			device,
+			pciProps(
+				device,
+				{ source: pci, driver: driver?.name, teaming, display: device.display, ramfb: device.ramfb },
+				context,
+			),
+			context,
+		);
 }
 
 /** An interface that is a device of the host. */

@@ -93,7 +93,7 @@ function addInput({ def }: DefineContext, type: InputType, bus: InputBus): void 
 
 /** Adds the mouse and the keyboard that every PC has. */
 export const addMachineInputs: DomainStep = (context) => {
-	if (!isX86(context.def)) return;
+	if (!isX86(context.def) || context.def.features?.ps2?.state === false) return;
 	addInput(context, "mouse", "ps2");
 	addInput(context, "keyboard", "ps2");
 };

@@ -2,7 +2,7 @@
 
 import { type InterfaceDef, isVirtioModel } from "@virtkit/model/domain/interface";
 import { ipFamily } from "@virtkit/model/domain/ip-address";
-import type { CommandLine, JsonObject } from "../command-line/command-line.ts";
+import type { JsonObject } from "../command-line/command-line.ts";
 import { bootIndexOf } from "../defaults/boot-index.ts";
 import { isArm } from "../machine.ts";
 import { chardevBackend } from "./chardev-backend.ts";
@@ -90,7 +90,8 @@ const tapProps: NetdevProps = (net, context) => {
 
 const at = ({ source }: InterfaceDef): string => `${source?.address ?? ""}:${source?.port}`;
 
-export const isPasst = ({ type, backend }: InterfaceDef): boolean => type === "user" && backend?.type === "passt";
+export const isPasst = ({ type, backend }: InterfaceDef): boolean =>
+	(type === "user" || type === "vhostuser") && backend?.type === "passt";
 
 /** What messages call the program that connects an interface. */
 export const passtName = ({ alias }: InterfaceDef): string => `passt of ${alias}`;
@@ -206,20 +207,21 @@ function formatBoardNic({ mac, alias, model }: InterfaceDef): string {
 export function buildInterface(net: InterfaceDef, context: BuildContext): void {
 	const { command, def } = context;
 	checkDeviceRules(START, net, context);
-	if (net.type === "vhostuser") addVhostUserSocket(net, command);
+	if (net.type === "vhostuser") addVhostUserSocket(net, context);
 	command.addJson("-netdev", netdevProps(net, context));
 	const place = net.address?.type;
 	if (isArm(def) && place !== "virtio-mmio" && place !== "pci") command.add("-net", formatBoardNic(net));
 	else addDevice(net, nicProps(net, context), context);
 }
 
-function addVhostUserSocket({ alias, source }: InterfaceDef, command: CommandLine): void {
+function addVhostUserSocket(net: InterfaceDef, { command, paths }: BuildContext): void {
+	const { alias, source, backend } = net;
 	const chardev: ChardevParts = {
 		type: "unix",
 		endpoints: [],
 		source: {
 			mode: source?.socketMode === "server" ? "bind" : "connect",
-			path: source?.path,
+			path: backend?.type === "passt" ? passtSocket(net, paths.work) : source?.path,
 			reconnect: source?.reconnect,
 			seclabels: [],
 		},

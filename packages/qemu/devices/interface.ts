@@ -113,7 +113,10 @@ const COMMON_LAST: readonly DeviceRule<InterfaceDef>[] = [
 	{
 		code: "INTERNAL_ERROR",
 		broken: ({ type, backend }) =>
-			type !== "user" && backend?.type === "passt" && "the 'passt' backend needs interface type 'user'",
+			type !== "user" &&
+			type !== "vhostuser" &&
+			backend?.type === "passt" &&
+			"the 'passt' backend needs interface type 'user' or 'vhostuser'",
 	},
 	{
 		code: "INTERNAL_ERROR",

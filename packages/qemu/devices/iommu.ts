@@ -1,7 +1,7 @@
 // The IOMMU: a device of its own, or a property of Arm's machine.
 
 import type { IommuDef } from "@virtkit/model/domain/iommu";
-import { virtioSlot } from "../addresses/pci-need.ts";
+import { expressSlot, virtioSlot } from "../addresses/pci-need.ts";
 import { isMachine } from "../machine.ts";
 import { addressProps } from "./device-address.ts";
 import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
@@ -13,6 +13,7 @@ const name = ({ model }: IommuDef): string => `IOMMU device: '${model}'`;
 const MACHINES: Readonly<Record<IommuDef["model"], { readonly names: string; has(context: DefineContext): boolean }>> =
 	{
 		intel: { names: "Q35 machines", has: ({ def }) => isMachine(def, "q35") },
+		amd: { names: "Q35 machines", has: ({ def }) => isMachine(def, "q35") },
 		smmuv3: { names: "ARM Virt machines", has: ({ def }) => isMachine(def, "armVirt") },
 		virtio: {
 			names: "Q35 and ARM Virt machines",
@@ -23,6 +24,7 @@ const MACHINES: Readonly<Record<IommuDef["model"], { readonly names: string; has
 /** Whether the emulator has the model. */
 const EMULATORS: Readonly<Record<IommuDef["model"], (context: DefineContext) => boolean>> = {
 	intel: ({ caps }) => caps.has("intel-iommu"),
+	amd: ({ caps }) => caps.has("amd-iommu", "pci-id"),
 	smmuv3: ({ def, caps }) => caps.hasMachineProperty(def.os.type.machine ?? "", "iommu"),
 	virtio: ({ caps }) => caps.has("virtio-iommu-pci", "boot-bypass"),
 };
@@ -34,20 +36,50 @@ const SETTINGS = {
 	eim: "eim",
 	iotlb: "device-iotlb",
 	aw_bits: "aw-bits",
+	dma_translation: "dma-translation",
 } as const;
-const SETTING_NAMES = Object.keys(SETTINGS) as (keyof typeof SETTINGS)[];
+
+/** Settings of the other models, with the property behind each. */
+const OTHER_SETTINGS = {
+	amd: { intremap: "intremap", iotlb: "device-iotlb", passthrough: "pt", xtsup: "xtsup" },
+	virtio: { aw_bits: "aw-bits", granule: "granule" },
+	smmuv3: {
+		pciBus: "primary-bus",
+		accel: "accel",
+		ats: "ats",
+		ril: "ril",
+		ssidsize: "ssidsize",
+		oas: "oas",
+		cmdqv: "cmdqv",
+	},
+} as const;
+/** The device that has those properties. */
+const TYPES: Readonly<Record<IommuDef["model"], string>> = {
+	intel: "intel-iommu",
+	amd: "amd-iommu",
+	virtio: "virtio-iommu-pci",
+	smmuv3: "arm-smmuv3",
+};
+
+/** The settings that a model has. */
+const settingsOf = (model: IommuDef["model"]): Readonly<Record<string, string>> =>
+	model === "intel" ? SETTINGS : OTHER_SETTINGS[model];
+
+/** What the document sets, in its own names. */
+const given = ({ driver }: IommuDef): string[] =>
+	Object.entries(driver ?? {}).flatMap(([setting, value]) => (value === undefined ? [] : [setting]));
 
 const COMMON: readonly DeviceRule<IommuDef>[] = [
 	{
 		code: "XML_ERROR",
-		broken: ({ model, driver }) =>
-			model !== "intel" &&
-			SETTING_NAMES.some((setting) => driver?.[setting] !== undefined) &&
-			`iommu model '${model}' doesn't support additional attributes`,
+		broken: (iommu) =>
+			given(iommu).some((setting) => !(setting in settingsOf(iommu.model))) &&
+			`iommu model '${iommu.model}' doesn't support additional attributes`,
 	},
 	{
 		code: "XML_ERROR",
-		broken: ({ model, address }) => model !== "virtio" && address && `iommu model '${model}' can't have address`,
+		broken: ({ model, address }) =>
+			model !== "virtio" && model !== "amd" && address && `iommu model '${model}' can't have address`,
 	},
 ];
 
@@ -64,15 +96,13 @@ const RULES: readonly DeviceRule<IommuDef>[] = [
 		broken: (iommu, { def }) => iommu.model === "virtio" && !def.features?.acpi && `${name(iommu)} requires ACPI`,
 	},
 	{
-		broken: (iommu) =>
-			iommu.model === "virtio" && iommu.address && iommu.address.type !== "pci" && `${name(iommu)} needs a PCI address`,
+		broken: (iommu) => iommu.address && iommu.address.type !== "pci" && `${name(iommu)} needs a PCI address`,
 	},
 	{
-		broken: ({ driver }, { caps }) => {
-			const given = SETTING_NAMES.find((setting) => driver?.[setting] !== undefined);
-			return given && !caps.has("intel-iommu", SETTINGS[given])
-				? `iommu: ${given} is not supported with this QEMU binary`
-				: undefined;
+		broken: (iommu, { caps }) => {
+			const properties = settingsOf(iommu.model);
+			const missing = given(iommu).find((setting) => !caps.has(TYPES[iommu.model], properties[setting]));
+			return missing && `iommu: ${missing} is not supported with this QEMU binary`;
 		},
 	},
 	{
@@ -90,11 +120,36 @@ const RULES: readonly DeviceRule<IommuDef>[] = [
 const onOff = (value: boolean | undefined): string | undefined =>
 	value === undefined ? undefined : value ? "on" : "off";
 
-function buildIommu(iommu: IommuDef, { command, def }: BuildContext): void {
+/** AMD's has a PCI function of its own. Without `pci-id`, QEMU puts that into the first slot, which others have by then. */
+function buildAmd(iommu: IommuDef, { command, def }: BuildContext): void {
+	const { alias: id, driver } = iommu;
+	command.addDevice({ driver: "AMDVI-PCI", id, ...addressProps(iommu, def) });
+	command.addDevice({
+		driver: "amd-iommu",
+		"pci-id": id,
+		intremap: onOff(driver?.intremap),
+		pt: driver?.passthrough,
+		xtsup: driver?.xtsup,
+		"device-iotlb": driver?.iotlb,
+	});
+}
+
+function buildIommu(iommu: IommuDef, context: BuildContext): void {
+	const { command, def } = context;
 	const { model, alias: id, driver } = iommu;
 	if (model === "smmuv3") return;
 	if (model === "virtio") {
-		command.addDevice({ driver: "virtio-iommu", id, ...addressProps(iommu, def) });
+		command.addDevice({
+			driver: "virtio-iommu",
+			id,
+			"aw-bits": driver?.aw_bits,
+			granule: driver?.granule && (driver.granule.mode ?? `${driver.granule.size}k`),
+			...addressProps(iommu, def),
+		});
+		return;
+	}
+	if (model === "amd") {
+		buildAmd(iommu, context);
 		return;
 	}
 	command.addDevice({
@@ -105,6 +160,7 @@ function buildIommu(iommu: IommuDef, { command, def }: BuildContext): void {
 		eim: onOff(driver?.eim),
 		"device-iotlb": driver?.iotlb,
 		"aw-bits": driver?.aw_bits,
+		"dma-translation": driver?.dma_translation,
 	});
 }
 
@@ -114,6 +170,9 @@ export const iommu: DeviceEntry<IommuDef> = {
 	alias: () => "iommu0",
 	checkCommon: (device, context) => checkDeviceRules(COMMON, device, context),
 	check: (device, context) => checkDeviceRules(RULES, device, context),
-	pci: ({ model }, context) => (model === "virtio" ? { ...virtioSlot(context), integrated: true } : undefined),
+	pci: ({ model }, context) => {
+		if (model === "virtio") return { ...virtioSlot(context), integrated: true };
+		return model === "amd" ? { ...expressSlot(context), integrated: true } : undefined;
+	},
 	build: buildIommu,
 };

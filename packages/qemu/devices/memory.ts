@@ -12,6 +12,7 @@ import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.t
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
 import { findModule, resizeModule } from "./memory-update.ts";
 import { findDescribed } from "./plug-find.ts";
+import { virtioProps } from "./virtio.ts";
 
 /** QEMU's names of the models; SGX's memory is no device. */
 const DRIVERS: Readonly<Partial<Record<MemoryModel, string>>> = {
@@ -192,6 +193,9 @@ export function memoryProps(module: MemoryDeviceDef, { def }: DefineContext): Js
 		"label-size": bytes(target.label?.size),
 		"block-size": bytes(target.block),
 		"requested-size": bytes(target.requested),
+		"dynamic-memslots": target.dynamicMemslots,
+		memaddr: target.address?.base,
+		...virtioProps(module.driver),
 		uuid,
 		unarmed: target.readonly ? true : undefined,
 		memdev: `mem${alias}`,

@@ -5,8 +5,9 @@ import { addDefaultAudio, audio } from "./audio.ts";
 import { addSerialControllers, channel, chooseChannelSockets } from "./channel.ts";
 import { checkConsoles, consoleEntry, copySerialConsole, linkSerialConsole } from "./console.ts";
 import { builtControllers, builtSmartcardReaders, completeScsiControllers, controller } from "./controller.ts";
-import { legacyUsb, pciHoles } from "./controller-build.ts";
+import { copyNvmeSerials, legacyUsb, pciHoles } from "./controller-build.ts";
 import { refuseDuplicateControllers } from "./controller-check.ts";
+import { crypto } from "./crypto.ts";
 import { disk } from "./disk.ts";
 import { floppyController } from "./disk-build.ts";
 import { numberImages } from "./disk-image.ts";
@@ -28,6 +29,7 @@ import { checkMemoryPlugs, memory } from "./memory.ts";
 import { nvram } from "./nvram.ts";
 import { addMachinePanic, checkPanics, panic, refuseDuplicatePanics } from "./panic.ts";
 import { parallel } from "./parallel.ts";
+import { pstore } from "./pstore.ts";
 import { redirdev } from "./redirdev.ts";
 import { rng } from "./rng.ts";
 import { numberIsaSerials, serial } from "./serial.ts";
@@ -70,6 +72,8 @@ export const COMPLETED: readonly AnyEntry[] = [
 	redirdev,
 	iommu,
 	vsock,
+	crypto,
+	pstore,
 	graphics,
 	audio,
 	// lease
@@ -94,6 +98,7 @@ export const IMPLIED_DEVICES: readonly DomainStep[] = [
 	refuseDuplicatePanics,
 	linkSerialConsole,
 	({ def }) => addDiskControllers(def),
+	copyNvmeSerials,
 	addSerialControllers,
 	addSmartcardReaders,
 	addHostdevControllers,
@@ -151,7 +156,7 @@ export const BUILT: readonly AnyEntry[] = [
 ];
 
 /** Devices whose options come after the sandbox's. */
-export const BUILT_LAST: readonly AnyEntry[] = [panic, shmem, vsock];
+export const BUILT_LAST: readonly AnyEntry[] = [panic, shmem, vsock, crypto, pstore];
 
 /** What keeps a guest that may be defined from starting, before anything is made ready (libvirt's qemuProcessStartValidate). */
 export const START_CHECKS: readonly DomainStep[] = [checkDisksToStart, checkGraphicsToStart];

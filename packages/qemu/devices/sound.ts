@@ -1,7 +1,7 @@
 // Sound cards, and the codecs behind those that have them apart.
 
 import type { SoundDef, SoundModel } from "@virtkit/model/domain/sound";
-import { conventionalSlot, impossibleSlot } from "../addresses/pci-need.ts";
+import { conventionalSlot, impossibleSlot, virtioSlot } from "../addresses/pci-need.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
 import { isMachine } from "../machine.ts";
 import { audioId, missingAudio } from "./audio.ts";
@@ -10,6 +10,7 @@ import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
 import { findDescribed } from "./plug-find.ts";
+import { virtioDriver, virtioProps } from "./virtio.ts";
 
 /** QEMU's drivers; the speaker of the PC is not one, and ich7 is unknown to QEMU. */
 const DRIVERS: Partial<Record<SoundModel, string>> = {
@@ -28,6 +29,12 @@ const PCI_MODELS: ReadonlySet<SoundModel> = new Set(["es1370", "ac97", "ich6", "
 const hasCodecs = ({ model }: SoundDef): boolean => model === "ich6" || model === "ich9";
 
 const RULES: readonly DeviceRule<SoundDef>[] = [
+	{
+		broken: ({ model }, { caps }) =>
+			model === "virtio" &&
+			!caps.has("virtio-sound-pci") &&
+			"virtio-sound controller is not supported by this QEMU binary",
+	},
 	{ code: "XML_ERROR", broken: ({ audio }, { def }) => missingAudio(audio?.id, def) },
 	{
 		broken: ({ model }, { caps }) =>
@@ -53,10 +60,14 @@ const RULES: readonly DeviceRule<SoundDef>[] = [
 ];
 
 /** The properties of the card, for -device and device_add. */
-export function soundProps(device: SoundDef, { def }: DefineContext): JsonObject {
+export function soundProps(device: SoundDef, context: DefineContext): JsonObject {
+	const { def } = context;
 	return {
-		driver: DRIVERS[device.model],
+		driver: device.model === "virtio" ? virtioDriver("virtio-sound", device, context) : DRIVERS[device.model],
+		...virtioProps(device.driver),
 		id: device.alias,
+		multi: device.multichannel,
+		streams: device.streams,
 		audiodev: hasCodecs(device) ? undefined : audioId(def, device.audio?.id),
 		...addressProps(device, def),
 	};
@@ -86,13 +97,15 @@ export const sound: DeviceEntry<SoundDef> = {
 	list: ({ devices }) => devices.sounds,
 	alias: (_, index) => `sound${index}`,
 	check: (device, context) => checkDeviceRules(RULES, device, context),
-	pci: ({ model }) => {
+	pci: ({ model }, context) => {
+		if (model === "virtio") return virtioSlot(context);
 		if (model === "ich7") return impossibleSlot();
 		return PCI_MODELS.has(model) ? conventionalSlot() : undefined;
 	},
 	// The chipset of q35 machines has its audio controller there: the first one takes its place.
 	chipset: ({ model }, _, { def }) => (model === "ich9" && isMachine(def, "q35") ? { slots: [0x1b] } : undefined),
 	usb: ({ model }) => model === "usb",
+	virtio: ({ model }) => model === "virtio",
 	build: buildSound,
 	hotplug: {
 		only: "stored",

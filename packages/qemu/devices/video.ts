@@ -156,6 +156,13 @@ const RULES: readonly DeviceRule<VideoDef>[] = [
 			"value for 'vram' must be at least 1 MiB (1024 KiB)",
 	},
 	{
+		broken: ({ model: { type, blob } }, { caps }) =>
+			type === "virtio" &&
+			blob === true &&
+			!caps.has("virtio-gpu-device", "blob") &&
+			"this QEMU does not support 'blob' for virtio-gpu devices",
+	},
+	{
 		broken: (video, { caps }) =>
 			isVhostUser(video) && !caps.has("vhost-user-gpu") && "this QEMU does not support 'vhost-user' video device",
 	},
@@ -205,6 +212,10 @@ function driverOf(video: VideoDef, context: DefineContext): string {
 	const vhostUser = isVhostUser(video);
 	const hasVga = model.type !== "virtio" || caps.has(vhostUser ? "vhost-user-vga" : "virtio-vga");
 	const primary = model.primary === true && hasVga;
+	if (model.type === "virtio" && model.device !== undefined)
+		return model.device.endsWith("-vga") || model.device === "virtio-vga-gl"
+			? model.device
+			: virtioDriver(model.device, video, context);
 	const accelerated = model.acceleration?.accel3d === true;
 	if (vhostUser) return primary ? "vhost-user-vga" : virtioDriver("vhost-user-gpu", video, context);
 	if (model.type !== "virtio")
@@ -244,6 +255,8 @@ export function videoProps(video: VideoDef, context: DefineContext): JsonObject 
 		driver: driverOf(video, context),
 		...(type === "virtio" ? virtioProps(video.driver) : {}),
 		id: video.alias,
+		blob: video.model.blob,
+		edid: video.model.edid,
 		virgl: virgl ? acceleration?.accel3d : undefined,
 		max_outputs: type === "qxl" || type === "virtio" ? heads || undefined : undefined,
 		...(isVhostUser(video) ? { chardev: videoChardev(video) } : memoryProps(video)),

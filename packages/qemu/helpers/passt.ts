@@ -28,11 +28,14 @@ export function passtOptions(net: InterfaceDef, workFolder: string): string[] {
 	return [
 		"--foreground",
 		"--one-off",
+		...(net.type === "vhostuser" ? ["--vhost-user"] : []),
 		...option("socket", passtSocket(net, workFolder)),
 		...option("mac-addr", net.mac.address),
 		...option("mtu", net.mtu?.size || undefined),
 		...option("interface", net.source?.dev),
 		...option("log-file", net.backend?.logFile || undefined),
+		...option("hostname", net.backend?.hostname),
+		...option("fqdn", net.backend?.fqdn),
 		...net.ip.flatMap(({ address, prefix }) => [
 			...option("address", address),
 			...option("netmask", ipFamily(address) === "ipv4" ? prefix || undefined : undefined),

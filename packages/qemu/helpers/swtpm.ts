@@ -1,5 +1,6 @@
 // The emulator of a guest's trusted platform module: swtpm, with the module's state in a folder that outlives the run.
 
+import { spawnSync } from "node:child_process";
 import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { VirtError } from "@virtkit/base/errors";
@@ -43,11 +44,34 @@ function passphrase({ driver }: HelperContext, { backend }: TpmDef): Uint8Array 
 	});
 }
 
+/** Throws CONFIG_UNSUPPORTED for what newer versions of swtpm have. */
+function refuseUnsupported({ backend: { state, profile } }: TpmDef): void {
+	if (state?.type === "file")
+		throw new VirtError(
+			"CONFIG_UNSUPPORTED",
+			`a file that holds a TPM's state ('${state.path}') is not supported by swtpm`,
+		);
+	if (profile !== undefined && !setupCapabilities().includes("cmdarg-profile"))
+		throw new VirtError("CONFIG_UNSUPPORTED", "swtpm_setup has no support for profiles");
+}
+
+/** What swtpm_setup says that it can. */
+function setupCapabilities(): readonly string[] {
+	const { stdout } = spawnSync(needProgram("swtpm_setup", HINT), ["--print-capabilities"], { encoding: "utf8" });
+	try {
+		return (JSON.parse(stdout) as { features?: string[] }).features ?? [];
+	} catch {
+		return [];
+	}
+}
+
 async function plan(context: HelperContext): Promise<HelperPlan[]> {
 	const { driver, domain, run, def } = context;
 	const device = def.devices.tpms.find(({ backend }) => backend.type === "emulator");
 	if (device === undefined) return [];
 	const program = needProgram("swtpm", HINT);
+	refuseUnsupported(device);
+	const level = device.backend.debug;
 	const secret = passphrase(context, device);
 	const runAs = tpmUser(driver);
 	const setup: TpmSetup = {
@@ -59,6 +83,7 @@ async function plan(context: HelperContext): Promise<HelperPlan[]> {
 		banks: Object.keys(device.backend.active_pcr_banks ?? {}),
 		incoming: context.incoming,
 		runAs,
+		profile: device.backend.profile,
 		passphrase: secret && (() => secretDescriptor(context, secret)),
 	};
 	await prepareTpmState(driver, run, setup);
@@ -75,7 +100,7 @@ async function plan(context: HelperContext): Promise<HelperPlan[]> {
 				"socket",
 				...["--ctrl", `type=unixio,fd=${FIRST_INHERITED}`],
 				...["--tpmstate", `dir=${setup.folder},mode=0600`],
-				...["--log", `fd=${FIRST_INHERITED + 1}`],
+				...["--log", `fd=${FIRST_INHERITED + 1}${level === undefined ? "" : `,level=${level}`}`],
 				"--terminate",
 				...(setup.version === "2.0" ? ["--tpm2"] : []),
 				...keys,

@@ -28,6 +28,7 @@ export interface TpmSetup {
 	/** The state itself comes with the guest's saved state. */
 	readonly incoming: boolean;
 	readonly runAs: Owner | undefined;
+	readonly profile: TpmDef["backend"]["profile"];
 	/** Opens a descriptor of the passphrase; the caller closes it. */
 	readonly passphrase: (() => number) | undefined;
 }
@@ -36,7 +37,8 @@ export interface TpmSetup {
 const domainFolder = ({ paths }: Pick<Driver, "paths">, uuid: string): string => join(paths.swtpm, uuid);
 
 /** Folder of the module's state, as libvirt names it. */
-export function tpmStateFolder(driver: Driver, uuid: string, { backend: { version } }: TpmDef): string {
+export function tpmStateFolder(driver: Driver, uuid: string, { backend: { version, state } }: TpmDef): string {
+	if (state?.type === "dir") return state.path;
 	return join(domainFolder(driver, uuid), version === "1.2" ? "tpm1.2" : "tpm2");
 }
 
@@ -91,10 +93,17 @@ async function makeState(run: Run, setup: TpmSetup): Promise<void> {
 	}
 }
 
+/** Options about the algorithms of a new module. */
+function profileOptions({ profile }: TpmSetup): string[] {
+	if (profile?.source === undefined) return [];
+	const disabled = profile.removeDisabled;
+	return ["--profile-name", profile.source, ...(disabled ? ["--profile-remove-disabled", disabled] : [])];
+}
+
 /** A key pair, certificates for it, and a locked store of them. */
-function manufacture({ vmid }: TpmSetup): string[] {
+function manufacture(setup: TpmSetup): string[] {
 	const make = ["--createek", "--create-ek-cert", "--create-platform-cert", "--lock-nvram", "--not-overwrite"];
-	return ["--vmid", vmid, ...make];
+	return ["--vmid", setup.vmid, ...make, ...profileOptions(setup)];
 }
 
 async function runSetup(run: Run, setup: TpmSetup, args: readonly string[]): Promise<void> {

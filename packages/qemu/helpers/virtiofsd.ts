@@ -26,6 +26,10 @@ function planOne(context: HelperContext, fs: FilesystemDef): HelperPlan {
 	const path = filesystemPath(fs) ?? "";
 	if (!existsSync(path))
 		throw new VirtError("INTERNAL_ERROR", `the virtiofs export directory '${path}' does not exist`);
+	const { uid = [], gid = [] } = fs.idmap ?? {};
+	const ids = (option: string, all: readonly { start: number; target: number; count: number }[]): string[] =>
+		all.map(({ start, target, count }) => `--${option}=:${start}:${target}:${count}:`);
+	const openFiles = fs.binary?.openfiles?.max;
 	const threads = fs.binary?.thread_pool?.size;
 	return {
 		name: virtiofsdName(fs),
@@ -36,6 +40,9 @@ function planOne(context: HelperContext, fs: FilesystemDef): HelperPlan {
 			"-o",
 			serverOptions(fs, path),
 			...(threads === undefined ? [] : [`--thread-pool-size=${threads}`]),
+			...(openFiles === undefined ? [] : [`--rlimit-nofile=${openFiles}`]),
+			...ids("uid-map", uid),
+			...ids("gid-map", gid),
 		],
 		inherit: [listenFor(context, virtiofsSocket(fs, context.run.paths.work))],
 		logName: `${fs.alias}-virtiofsd`,

@@ -12,7 +12,12 @@ export interface UsbDevice {
 	readonly device: number;
 	readonly vendor: number;
 	readonly product: number;
+	/** Where on its bus it is plugged in, 1.2. */
+	readonly port?: string | undefined;
 }
+
+/** A place on the host; the device's number is known once it was looked for. */
+type Place = { readonly bus: number; readonly device?: number | undefined };
 
 function listUsbDevices(files: HostFiles): UsbDevice[] {
 	const names = files.list(FOLDER);
@@ -28,35 +33,39 @@ function listUsbDevices(files: HostFiles): UsbDevice[] {
 				device: read("devnum", 10),
 				vendor: read("idVendor", 16),
 				product: read("idProduct", 16),
+				port: /^\d+-(.+)$/.exec(name)?.[1],
 			};
 		});
 }
 
 /** `001:004`, as libvirt's messages have it. */
-export const usbName = ({ bus, device }: Pick<UsbDevice, "bus" | "device">): string =>
+export const usbName = ({ bus, device = 0 }: Place): string =>
 	[bus, device].map((number) => String(number).padStart(3, "0")).join(":");
 
 /** The node through which programs reach the device. */
-export const usbNode = (place: Pick<UsbDevice, "bus" | "device">): string =>
-	`/dev/bus/usb/${usbName(place).replace(":", "/")}`;
+export const usbNode = (place: Place): string => `/dev/bus/usb/${usbName(place).replace(":", "/")}`;
 
 interface Wish {
 	readonly id?: { readonly vendor: number; readonly product: number } | undefined;
-	readonly place?: { readonly bus: number; readonly device: number } | undefined;
+	readonly place?: (Place & { readonly port?: string | undefined }) | undefined;
 }
 
 function wishOf({ vendor, product, address }: HostUsbSource): Wish {
-	const { bus = 0, device = 0 } = address ?? {};
+	const { bus = 0, device = 0, port } = address ?? {};
+	const byPort = port !== undefined && !device;
 	return {
 		id: vendor?.id ? { vendor: vendor.id, product: product?.id ?? 0 } : undefined,
-		place: bus || device ? { bus, device } : undefined,
+		place: byPort ? { bus, port } : bus || device ? { bus, device } : undefined,
 	};
 }
 
 const hex = (number: number): string => number.toString(16).padStart(4, "0");
 
 function describe({ id, place }: Wish): string {
-	const parts = [id && `${hex(id.vendor)}:${hex(id.product)}`, place && `bus:${place.bus} device:${place.device}`];
+	const parts = [
+		id && `${hex(id.vendor)}:${hex(id.product)}`,
+		place && `bus:${place.bus} ${place.port === undefined ? `device:${place.device}` : `port:${place.port}`}`,
+	];
 	return parts.filter((part) => part !== undefined).join(" ");
 }
 
@@ -64,7 +73,8 @@ function search({ id, place }: Wish, files: HostFiles): UsbDevice[] {
 	return listUsbDevices(files).filter(
 		(one) =>
 			(id === undefined || (one.vendor === id.vendor && one.product === id.product)) &&
-			(place === undefined || (one.bus === place.bus && one.device === place.device)),
+			(place === undefined ||
+				(one.bus === place.bus && (place.port === undefined ? one.device === place.device : one.port === place.port))),
 	);
 }
 
@@ -91,6 +101,7 @@ export function findUsbDevice(source: HostUsbSource, mandatory: boolean, files: 
 		source.address = { bus: found.bus, device: found.device };
 		source.autoAddress = true;
 	}
+	if (source.address?.port !== undefined) source.address.device = found.device;
 	return found;
 }
 
