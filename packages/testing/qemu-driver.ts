@@ -17,9 +17,9 @@ import { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
 /** Emulators are asked once for all tests. */
 export const CAPABILITIES_CACHE = sharedCacheFolder("virtkit-test-capabilities");
 
-/** Waits until `holds` does. Throws naming `what` after ten seconds. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-	const deadline = performance.now() + 10_000;
+/** Waits until `holds` does. Throws naming `what` after ten seconds, or as many milliseconds as are told. */
+export async function until(holds: () => boolean | Promise<boolean>, what: string, deadlineMs = 10_000): Promise<void> {
+	const deadline = performance.now() + deadlineMs;
 	while (!(await holds())) {
 		if (performance.now() > deadline) throw new Error(`it never came to be: ${what}`);
 		await delay(5);
