@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, readdirSync, readFileSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect as connectSocket, createServer, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import type { RpcClient } from "@virtkit/client/rpc-client";
@@ -111,14 +111,21 @@ const state = (daemon: TestDaemon): Promise<string> =>
 		() => "none",
 	);
 
-/** What a daemon has for guests that run: files and sockets, and its control groups. */
-function traces(daemon: TestDaemon): string[] {
-	const files = ["run", "lib"].flatMap((folder) =>
-		readdirSync(daemon.file(folder), { recursive: true, encoding: "utf8" }).map((path) => `${folder}/${path}`),
+/** What a daemon has for guests that run: files and sockets. */
+const traces = (daemon: TestDaemon): string[] =>
+	["run", "lib"].flatMap((folder) =>
+		readdirSync(daemon.file(folder), { recursive: true, encoding: "utf8" })
+			.map((path) => `${folder}/${path}`)
+			.filter((path) => !path.startsWith("lib/cache")),
 	);
-	const groups = [...groupsOf([daemon.pid])].flatMap((group) => readdirSync(group, { encoding: "utf8" }));
-	return [...files.filter((path) => !path.startsWith("lib/cache")), ...groups.filter((name) => name.includes("guest"))];
-}
+
+/** Control groups of guests below those. */
+const guestGroups = (groups: Iterable<string>): string[] =>
+	[...groups]
+		.filter((group) => existsSync(group))
+		.flatMap((group) => readdirSync(group, { withFileTypes: true }))
+		.filter((entry) => entry.isDirectory())
+		.map(({ name }) => name);
 
 /** Bytes between the two QEMUs, by a way that can be cut. */
 async function linkTo(port: number) {
@@ -174,6 +181,8 @@ class Broken {
 	/** Where the destination's QEMU listens. */
 	port = 0;
 	keeper: ChildProcess | undefined;
+	/** Of the two daemons' guests. */
+	readonly groups = new Set<string>();
 	done = false;
 
 	constructor(point: Point, fault: Fault) {
@@ -198,6 +207,8 @@ class Broken {
 
 	async breaks(): Promise<void> {
 		this.done = true;
+		for (const daemon of [source, target])
+			for (const group of groupsOf(guests(daemon).map(({ pid }) => pid))) this.groups.add(group);
 		if (this.#fault === "link") return this.link?.cut();
 		if (this.#fault === "target disk gone") return unlinkSync(this.disks.target);
 		if (this.#fault === "target disk") {
@@ -342,6 +353,7 @@ for (const point of Object.keys(POINTS) as Point[])
 			await source.virsh("undefine", "guest");
 			assert.deepEqual([guests(source), guests(target)], [[], []]);
 			assert.deepEqual({ source: traces(source), target: traces(target) }, before);
+			assert.deepEqual(guestGroups(broken.groups), []);
 			assert.ok(broken.port === 0 || !listeningPorts().has(broken.port), `port ${broken.port} is taken`);
 		});
 
