@@ -2,6 +2,7 @@
 
 import { unlinkSync } from "node:fs";
 import { toVirtError } from "@virtkit/base/errors";
+import type { BackingStoreDef } from "@virtkit/model/domain/backing-store";
 import type { DiskDef } from "@virtkit/model/domain/disk";
 import { sourcePath } from "@virtkit/model/domain/disk-source";
 import { changeConfig } from "../config/impact.ts";
@@ -142,6 +143,14 @@ async function followInConfig(
 		own.type = disk.type;
 		own.source = { ...structuredClone(disk.source ?? { host: [], seclabels: [] }), index: undefined };
 		own.driver.type = disk.driver.type;
-		delete own.backingStore;
+		if (own.backingStore) own.backingStore = withoutNumbers(disk.backingStore);
+		else delete own.backingStore;
 	});
+}
+
+/** A chain that was given in the stored definition stays given there, without what only the running guest has. */
+function withoutNumbers(layer: BackingStoreDef | undefined): BackingStoreDef | undefined {
+	if (layer === undefined) return undefined;
+	const { index: _, ...own } = layer;
+	return { ...structuredClone(own), backingStore: withoutNumbers(layer.backingStore) };
 }

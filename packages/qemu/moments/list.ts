@@ -20,7 +20,8 @@ export function listMoments<D extends MomentDef>(
 ): D[] {
 	const deep = flags.rootsOrDescendants === (from !== undefined);
 	const found = deep ? tree.descendantsOf(from) : tree.childrenOf(from);
-	// Both bits of a group mean that the group does not matter.
-	const leaf = flags.leaves === flags.noLeaves ? undefined : flags.leaves;
-	return found.filter((moment) => (leaf === undefined || tree.isLeaf(moment) === leaf) && wanted(moment));
+	// Nothing is both, whatever the documentation of the flags says: libvirt, too, answers nothing then.
+	const shown = (moment: D): boolean =>
+		(!flags.leaves || tree.isLeaf(moment)) && (!flags.noLeaves || !tree.isLeaf(moment));
+	return found.filter((moment) => shown(moment) && wanted(moment));
 }

@@ -32,9 +32,13 @@ export function alignDisks(snapshot: SnapshotDef, domain: DomainDef, usual: Snap
 	nameFiles(snapshot, disks);
 }
 
+/** What the disk itself says of snapshots; what the guest cannot write to is in none. */
+const ownWish = ({ snapshot, readonly, type }: DiskDef): SnapshotLocation | undefined =>
+	snapshot ?? (readonly || type === "vhostuser" ? "no" : undefined);
+
 function settleWish(wish: SnapshotDiskDef, disk: DiskDef, usual: SnapshotLocation): SnapshotDiskDef {
 	const uniform = usual === "internal";
-	const own = disk.snapshot;
+	const own = ownWish(disk);
 	let { snapshot: location } = wish;
 	if (location === undefined) location = own !== undefined && (!uniform || own === "no") ? own : usual;
 	else if (uniform && location !== usual && !(location === "no" && own === "no"))
@@ -46,7 +50,7 @@ function settleWish(wish: SnapshotDiskDef, disk: DiskDef, usual: SnapshotLocatio
 }
 
 function unasked(disk: DiskDef, usual: SnapshotLocation): SnapshotDiskDef {
-	const snapshot = isEmptySource(disk.source) ? "no" : (disk.snapshot ?? usual);
+	const snapshot = isEmptySource(disk.source) ? "no" : (ownWish(disk) ?? usual);
 	return { name: disk.target.dev ?? "", snapshot, type: "file" };
 }
 

@@ -120,7 +120,7 @@ export async function mergeExternal(driver: Driver, domain: QemuDomain, snapshot
 	if (domain.run) await mergeRunning(driver, domain, domain.run, wanted);
 	else for (const merge of wanted) await mergeStopped(driver, domain, merge);
 	for (const below of tree.descendantsOf(snapshot)) {
-		for (const def of [below.domain, below.inactiveDomain]) for (const merge of merges) forgetImage(def, merge);
+		for (const def of [below.domain, below.inactiveDomain]) for (const merge of merges) forgetImage(def, merge, false);
 		await tree.save(below);
 	}
 	const used = imagesInUse(domain);
@@ -143,12 +143,12 @@ async function mergeStopped(driver: Driver, domain: QemuDomain, { part, overlay,
 	if (above && abovePath !== undefined)
 		await qemuImg("rebase", "-u", "-f", above.format?.type ?? "qcow2", "-b", path, "-F", format, abovePath);
 	const def = domain.config.copy();
-	forgetImage(def, { part, overlay, base });
+	forgetImage(def, { part, overlay, base }, true);
 	await storeDefinition(driver, domain, def);
 }
 
-/** Has the definition do without the overlay, whose content the base has. */
-function forgetImage(def: DomainDef | undefined, { part, overlay, base }: Merge): void {
+/** Has the definition do without the overlay, whose content the base has; what lies below the base is told with `keepsChain`. */
+function forgetImage(def: DomainDef | undefined, { part, overlay, base }: Merge, keepsChain: boolean): void {
 	const disk = diskNamed(def, part.name);
 	if (disk === undefined) return;
 	if (sourcePath(disk.source) === overlay) {
@@ -157,8 +157,7 @@ function forgetImage(def: DomainDef | undefined, { part, overlay, base }: Merge)
 		if (then.source) disk.source = then.source;
 		disk.driver.type = then.driver.type;
 		const below = disk.backingStore?.backingStore;
-		if (disk.backingStore && then.backingStore) disk.backingStore = then.backingStore;
-		else if (disk.backingStore && below) disk.backingStore = below;
+		if (keepsChain && below) disk.backingStore = below;
 		else delete disk.backingStore;
 		return;
 	}

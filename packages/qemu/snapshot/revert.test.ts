@@ -55,7 +55,7 @@ test("a stopped guest goes back to what its disk was, and stays stopped, runs, o
 	await own.run("revertToSnapshot", domain, REVERT.running, "cold");
 	await until(() => domain.stateName === "running", "the guest runs");
 	await own.run("revertToSnapshot", domain, REVERT.paused, "cold");
-	assert.deepEqual(domain.state, { state: "paused", reason: "from-snapshot" });
+	assert.deepEqual(domain.state, { state: "paused", reason: "user" });
 	own.events.length = 0;
 	await own.run("revertToSnapshot", domain, 0, "cold");
 	assert.deepEqual(own.events, ["stopped from-snapshot", "defined from-snapshot"]);

@@ -142,7 +142,7 @@ async function settleStopped(
 	const paused = (flags & REVERT.paused) !== 0;
 	await startRun(driver, domain, {
 		definition: domain.persistent ? structuredClone(inactive) : config,
-		paused: paused ? "from-snapshot" : undefined,
+		paused: paused ? "user" : undefined,
 		resetNvram: (flags & REVERT.resetNvram) !== 0,
 	});
 	driver.lifecycle(domain.ref, { event: "started", detail: "from-snapshot" });
