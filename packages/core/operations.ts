@@ -84,7 +84,7 @@ export const MIGRATE_FLAGS = 0x7f3b | (1 << 17) | (1 << 20);
 
 /** Flags are those that libvirt's QEMU driver takes; source: its public headers. */
 export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRow>> = {
-	start: row("virDomainCreateWithFlags", 0x3f, INACTIVE, { async: "start" }, true, "start"),
+	start: row("virDomainCreateWithFlags", 0x2f, INACTIVE, { async: "start" }, true, "start"),
 	shutdown: row("virDomainShutdownFlags", 3, RUNNING_ONLY, "modify", true, "init_control"),
 	reboot: row("virDomainReboot", 3, AWAKE, "modify", true, "init_control"),
 	reset: row("virDomainReset", 0, ACTIVE, "modify", true, "reset"),
@@ -114,7 +114,7 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	setMemoryStatsPeriod: row("virDomainSetMemoryStatsPeriod", AFFECT, ALWAYS, "modify", true, "write"),
 	pinVcpu: row("virDomainPinVcpuFlags", AFFECT, ALWAYS, "modify", true, "write"),
 	pinEmulator: row("virDomainPinEmulator", AFFECT, ALWAYS, "modify", true, "write"),
-	setSchedulerParameters: row("virDomainSetSchedulerParametersFlags", AFFECT_PARAMS, ALWAYS, "modify", true, "write"),
+	setSchedulerParameters: row("virDomainSetSchedulerParametersFlags", AFFECT, ALWAYS, "modify", true, "write"),
 	setMemoryParameters: row("virDomainSetMemoryParameters", AFFECT, ALWAYS, "modify", true, "write"),
 	setBlkioParameters: row("virDomainSetBlkioParameters", AFFECT, ALWAYS, "modify", true, "write"),
 	setNumaParameters: row("virDomainSetNumaParameters", AFFECT, ALWAYS, "modify", true, "write"),
@@ -135,7 +135,8 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	hasManagedSave: fact("virDomainHasManagedSaveImage"),
 	removeManagedSave: row("virDomainManagedSaveRemove", 0, ALWAYS, "modify", true, "hibernate"),
 	managedSaveXml: row("virDomainManagedSaveGetXMLDesc", 1, ALWAYS, "none", false, "read"),
-	defineManagedSaveXml: row("virDomainManagedSaveDefineXML", 6, ALWAYS, "modify", true, "hibernate"),
+	// The driver checks the flags, once it has found that there is a saved state.
+	defineManagedSaveXml: row("virDomainManagedSaveDefineXML", 0xffffffff, ALWAYS, "modify", true, "hibernate"),
 	coreDump: row("virDomainCoreDumpWithFormat", 0x1f, ACTIVE, { async: "dump" }, true, "core_dump"),
 	// A migration holds its job from one call to the next, so its steps take and give it themselves.
 	migrateBegin: row("virDomainMigrateBegin3Params", MIGRATE_FLAGS, ALWAYS, "none", true, "migrate"),
@@ -197,7 +198,8 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	osType: fact("virDomainGetOSType"),
 	maxMemory: fact("virDomainGetMaxMemory"),
 	maxVcpus: row("virDomainGetMaxVcpus", 0, ACTIVE, "none", false, "read"),
-	vcpuCount: row("virDomainGetVcpusFlags", VCPU_FLAGS, ALWAYS, "none", false, "read"),
+	// VIR_DOMAIN_VCPU_MAXIMUM 4, _GUEST 8.
+	vcpuCount: row("virDomainGetVcpusFlags", AFFECT | 12, ALWAYS, "none", false, "read"),
 	vcpus: row(
 		"virDomainGetVcpus",
 		0,

@@ -41,7 +41,16 @@ function differences({ ours, theirs }: { ours: Told; theirs: Told }): string[] {
 		.map(([expected, got]) => `libvirtd ${JSON.stringify(expected)}, virtkit ${JSON.stringify(got)}`);
 }
 
-for (const name of ["definitions", "lifecycle", "hotplug", "interfaces", "blockjobs", "snapshots", "descriptors"])
+for (const name of [
+	"definitions",
+	"lifecycle",
+	"hotplug",
+	"interfaces",
+	"blockjobs",
+	"snapshots",
+	"descriptors",
+	"flags",
+])
 	test(`${name}: every call answers as libvirtd's does, and the same events are told`, async () => {
 		const told = await play(name);
 		assert.deepEqual(differences(told), []);

@@ -24,8 +24,6 @@ export class QemuDomain implements DomainHandle {
 	name: string;
 	/** Has a definition that stays when it does not run. */
 	persistent = false;
-	/** Was redefined since the daemon began. */
-	updated = false;
 	autostart = false;
 	autostartOnce = false;
 	/** Taken out of the registry, or about to be. */

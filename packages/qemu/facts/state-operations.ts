@@ -26,7 +26,8 @@ export const stateOperations: StateOperations = {
 	},
 	state: (domain) => domain.state,
 	isPersistent: (domain) => domain.persistent,
-	isUpdated: (domain) => domain.updated,
+	// As libvirtd answers, whatever is changed and wherever: none of libvirt's drivers ever notes a change.
+	isUpdated: () => false,
 	controlInfo: (domain) => {
 		const { lock, run } = domain;
 		if (run?.connected && run.monitor.loss) return { state: CONTROL.error, details: 0, stateTime: 0n };

@@ -2,13 +2,14 @@
 
 import { existsSync } from "node:fs";
 import type { DomainCollection, DomainOperations } from "@virtkit/core/domain-operations";
+import { checkFlags } from "@virtkit/core/invoke";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
 import { coreDump } from "./core-dump.ts";
 import { abortJob, jobStats } from "./job-operations.ts";
 import { existingManagedSave, managedSave, managedSaveFile, removeManagedSave } from "./managed-save.ts";
 import { restoreDomain } from "./restore.ts";
-import { checkSaveFlags, saveGuest } from "./save.ts";
+import { checkSaveFlags, SAVE_FLAG, saveGuest } from "./save.ts";
 import { defineSaveImageXml, saveImageXml } from "./save-image.ts";
 
 type SaveOperations = Pick<
@@ -36,8 +37,11 @@ export function saveOperations(driver: Driver): SaveOperations {
 		hasManagedSave: ({ name }) => existsSync(managedSaveFile(driver, name)),
 		removeManagedSave: (domain) => removeManagedSave(driver, domain),
 		managedSaveXml: (domain, flags) => saveImageXml(driver, existingManagedSave(driver, domain), flags),
-		defineManagedSaveXml: (domain, xml, flags) =>
-			defineSaveImageXml(driver, existingManagedSave(driver, domain), xml, flags),
+		defineManagedSaveXml: (domain, xml, flags) => {
+			const path = existingManagedSave(driver, domain);
+			checkFlags("virDomainManagedSaveDefineXML", flags, SAVE_FLAG.running | SAVE_FLAG.paused);
+			return defineSaveImageXml(driver, path, xml, flags);
+		},
 		coreDump: (domain, request, flags) => coreDump(driver, domain, request, flags),
 		jobStats,
 		abortJob,

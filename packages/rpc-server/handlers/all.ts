@@ -2,6 +2,7 @@
 
 import type { Hypervisor } from "@virtkit/core/hypervisor";
 import type { ProgramHandlers } from "../handler.ts";
+import { withFlagChecks } from "./call-flags.ts";
 import { connectHandlers } from "./connect.ts";
 import { domainHandlers } from "./domain.ts";
 import { domainBlockHandlers } from "./domain-block.ts";
@@ -20,7 +21,7 @@ import { virtkitHandlers } from "./virtkit.ts";
 /** The programs' procedures that are handled; the server answers the others with libvirt's "not supported". */
 export function allHandlers(hypervisor: Hypervisor): ProgramHandlers {
 	return {
-		remote: {
+		remote: withFlagChecks({
 			...connectHandlers(hypervisor),
 			...nodeHandlers(hypervisor),
 			...domainHandlers(hypervisor),
@@ -33,7 +34,7 @@ export function allHandlers(hypervisor: Hypervisor): ProgramHandlers {
 			...domainSnapshotHandlers(hypervisor),
 			...domainEventHandlers(hypervisor),
 			...migrationHandlers(hypervisor),
-		},
+		}),
 		qemu: qemuHandlers(hypervisor),
 		virtkit: virtkitHandlers(hypervisor),
 	};

@@ -3,7 +3,7 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainHandle } from "@virtkit/core/domain-operations";
 import type { Hypervisor } from "@virtkit/core/hypervisor";
-import { invoke } from "@virtkit/core/invoke";
+import { checkFlags, invoke } from "@virtkit/core/invoke";
 import type { TypedParam } from "@virtkit/core/typed-params";
 import { LIMITS } from "@virtkit/protocol/limits";
 import type { DomainRef } from "@virtkit/protocol/types/object";
@@ -18,7 +18,12 @@ import {
 	wireDomain,
 	wireParameters,
 } from "./domain-call.ts";
-import { filterDomains, LIST_FILTERS } from "./domain-list.ts";
+import { filterDomains } from "./domain-list.ts";
+
+/** Of the filters of lists, those by activity, persistence and state. */
+const STATS_FILTERS = 0xff;
+/** VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT, _BACKING and _ENFORCE_STATS. */
+const STATS_FLAGS = 0xe000_0000;
 
 /** Job figures by their names in typed parameters (VIR_DOMAIN_JOB_*), for the older call with a fixed set. */
 const JOB_FIGURES = {
@@ -166,12 +171,13 @@ function bulk(hypervisor: Hypervisor): Handlers {
 	return {
 		CONNECT_GET_ALL_DOMAIN_STATS: (context, { doms, stats, flags }) => {
 			const core = coreContext(context);
+			checkFlags("virConnectGetAllDomainStats", flags, STATS_FILTERS | STATS_FLAGS);
 			const chosen: readonly DomainHandle[] =
 				doms.length > 0
 					? doms.map((dom) => findDomain(hypervisor, dom))
-					: filterDomains(hypervisor, flags & LIST_FILTERS, core);
+					: filterDomains(hypervisor, flags & STATS_FILTERS, core);
 			const records = chosen.map((domain) =>
-				after(invoke(hypervisor, "stats", domain, flags & ~LIST_FILTERS, core, stats), (params) =>
+				after(invoke(hypervisor, "stats", domain, flags & ~STATS_FILTERS, core, stats), (params) =>
 					record(domain, params),
 				),
 			);

@@ -7,8 +7,10 @@ import type { TypedParameter } from "@virtkit/protocol/types/typed-parameter";
 import type { ClientContext, Handlers } from "../handler.ts";
 import { coreContext, nothing, onDomain } from "./domain-call.ts";
 
-/** VIR_DOMAIN_SAVE_*: BYPASS_CACHE 1, RUNNING 2, PAUSED 4 */
-const RESTORE_FLAGS = 7;
+/** VIR_DOMAIN_SAVE_*: BYPASS_CACHE 1, RUNNING 2, PAUSED 4, RESET_NVRAM 8 */
+const RESTORE_FLAGS = 15;
+/** Of these, what a saved image can have changed. */
+const IMAGE_DEFINE_FLAGS = 6;
 /** VIR_DOMAIN_SAVE_IMAGE_XML_SECURE */
 const IMAGE_XML_FLAGS = 1;
 
@@ -75,7 +77,7 @@ function restore(hypervisor: Hypervisor): Handlers {
 		},
 		DOMAIN_SAVE_IMAGE_DEFINE_XML: async (context, { file, dxml, flags }) => {
 			const core = coreContext(context);
-			checkFlags("virDomainSaveImageDefineXML", flags, RESTORE_FLAGS & ~1);
+			checkFlags("virDomainSaveImageDefineXML", flags, IMAGE_DEFINE_FLAGS);
 			await hypervisor.domains.defineSaveImageXml(file, dxml, flags, core);
 		},
 	};

@@ -97,6 +97,7 @@ for name, call in {
     "scheduler": lambda: d.schedulerType(),
     "bad xml flags": lambda: d.XMLDesc(1 << 20),
     "bad undefine flags": lambda: d.undefineFlags(1 << 20),
+    "updated by all that": lambda: d.isUpdated(),
     "title": lambda: d.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, "a title", None, None, 2),
     "title with newline": lambda: d.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, "a\ntitle", None, None, 2),
     "get title": lambda: d.metadata(libvirt.VIR_DOMAIN_METADATA_TITLE, None, 2),
