@@ -315,6 +315,26 @@ export interface DomainOperations<D extends DomainHandle> {
 	revertToSnapshot(domain: D, name: string, flags: number, context: CallContext): Promise<void>;
 	deleteSnapshot(domain: D, name: string, flags: number, context: CallContext): Promise<void>;
 
+	// Checkpoints, each by its name, and backups
+	/** Makes, or with its flag makes known, the checkpoint that `xml` describes; comes to its name. */
+	createCheckpoint(domain: D, xml: string, flags: number, context: CallContext): Promise<string>;
+	/** The name again, where there is a checkpoint of that name. */
+	findCheckpoint(domain: D, name: string, flags: number, context: CallContext): string;
+	/** Names of the domain's checkpoints; of those below `from` where that is given. */
+	checkpoints(domain: D, from: string | undefined, flags: number, context: CallContext): readonly string[];
+	checkpointXml(domain: D, name: string, flags: number, context: CallContext): Promise<string>;
+	checkpointParent(domain: D, name: string, flags: number, context: CallContext): string;
+	deleteCheckpoint(domain: D, name: string, flags: number, context: CallContext): Promise<void>;
+	/** Begins the backup that `xml` describes, with a checkpoint at the same moment; it goes on as the domain's job. */
+	beginBackup(
+		domain: D,
+		request: { xml: string; checkpointXml: string | undefined },
+		flags: number,
+		context: CallContext,
+	): Promise<void>;
+	/** The backup under way. */
+	backupXml(domain: D, flags: number, context: CallContext): string;
+
 	// Consoles and channels
 	openConsole(domain: D, device: string | undefined, flags: number, context: CallContext): Promise<Duplex>;
 	openChannel(domain: D, name: string | undefined, flags: number, context: CallContext): Promise<Duplex>;

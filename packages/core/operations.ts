@@ -182,6 +182,19 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	// VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN 1, _METADATA_ONLY 2, _CHILDREN_ONLY 4.
 	deleteSnapshot: row("virDomainSnapshotDelete", 7, ALWAYS, { async: "snapshot" }, true, "snapshot"),
 
+	// VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE 1, _REDEFINE_VALIDATE 4.
+	createCheckpoint: row("virDomainCheckpointCreateXML", 5, ALWAYS, "modify", true, "checkpoint"),
+	findCheckpoint: fact("virDomainCheckpointLookupByName"),
+	checkpoints: fact("virDomainListAllCheckpoints", 0xf),
+	// VIR_DOMAIN_CHECKPOINT_XML_SECURE 1, _NO_DOMAIN 2, _SIZE 4; the last takes a job.
+	checkpointXml: fact("virDomainCheckpointGetXMLDesc", 7),
+	checkpointParent: fact("virDomainCheckpointGetParent"),
+	// VIR_DOMAIN_CHECKPOINT_DELETE_CHILDREN 1, _METADATA_ONLY 2, _CHILDREN_ONLY 4.
+	deleteCheckpoint: row("virDomainCheckpointDelete", 7, ALWAYS, "modify", true, "checkpoint"),
+	// A backup holds its job until it is over. VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL 1.
+	beginBackup: row("virDomainBackupBegin", 1, ALWAYS, "none", true, "checkpoint"),
+	backupXml: fact("virDomainBackupGetXMLDesc"),
+
 	setAgentTimeout: row("virDomainAgentSetResponseTimeout", 0, ALWAYS, "none", true, "write"),
 	fsFreeze: row("virDomainFSFreeze", 0, ACTIVE, "none", true, "fs_freeze"),
 	// The driver checks the state, together with its agent: where that is refused, libvirt's error is the driver's own.

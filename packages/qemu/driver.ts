@@ -6,8 +6,10 @@ import type { Hypervisor } from "@virtkit/core/hypervisor";
 import type { ConnectPeer } from "@virtkit/core/migration";
 import { CgroupTree } from "@virtkit/host/cgroup/tree";
 import { agentOperations } from "./agent/operations.ts";
+import { backupOperations } from "./backup/operations.ts";
 import { blockOperations } from "./block/operations.ts";
 import { CapabilityCache } from "./capabilities/cache.ts";
+import { checkpointOperations } from "./checkpoint/operations.ts";
 import { configOperations } from "./config/config-operations.ts";
 import { defineOperations } from "./config/define-operations.ts";
 import { domainCollection } from "./config/domain-collection.ts";
@@ -129,6 +131,8 @@ function operationsOf(driver: Driver): Partial<DomainOperations<QemuDomain>> {
 		...controlOperations(driver),
 		...blockOperations(driver),
 		...snapshotOperations(driver),
+		...checkpointOperations(driver),
+		...backupOperations(driver),
 		...hotplugOperations(driver),
 		...monitorOperations(driver),
 		...agentOperations,

@@ -36,6 +36,8 @@ const KEYS: Readonly<
 	chardev_tls: { setting: "chardevTls", read: (value) => value !== 0 },
 	chardev_tls_x509_cert_dir: { setting: "chardevTlsX509CertDir", read: String },
 	chardev_tls_x509_verify: { setting: "chardevTlsX509Verify", read: (value) => value !== 0 },
+	backup_tls_x509_cert_dir: { setting: "backupTlsX509CertDir", read: String },
+	backup_tls_x509_verify: { setting: "backupTlsX509Verify", read: (value) => value !== 0 },
 	swtpm_user: { setting: "swtpmUser", read: String },
 	swtpm_group: { setting: "swtpmGroup", read: String },
 	cgroup_device_acl: {

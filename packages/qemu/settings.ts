@@ -34,6 +34,9 @@ export interface DriverSettings {
 	readonly spiceSaslDir?: string;
 	readonly spicePassword?: string;
 	readonly spiceAutoUnixSocket?: boolean;
+	/** Certificates of the NBD servers of backups, which ask clients for one unless false. */
+	readonly backupTlsX509CertDir?: string;
+	readonly backupTlsX509Verify?: boolean;
 	/** TLS of TCP character devices that do not say. */
 	readonly chardevTls?: boolean;
 	readonly chardevTlsX509CertDir?: string;

@@ -5,6 +5,7 @@ import { toVirtError } from "@virtkit/base/errors";
 import type { BackingStoreDef } from "@virtkit/model/domain/backing-store";
 import type { DiskDef } from "@virtkit/model/domain/disk";
 import { sourcePath } from "@virtkit/model/domain/disk-source";
+import { type Outcome, settleBackupJob } from "../backup/end.ts";
 import { changeConfig } from "../config/impact.ts";
 import { type DiskImage, imageChain } from "../devices/disk-image.ts";
 import type { LiveContext } from "../devices/entry.ts";
@@ -38,7 +39,7 @@ export function tellJob(
 /** What a successful job does to the disk; returns the images that are no longer its. */
 type Settle = (disk: DiskDef, job: BlockJob) => DiskImage[];
 
-const SETTLE: Readonly<Record<BlockJob["type"], Settle>> = {
+const SETTLE: Readonly<Record<Exclude<BlockJob["type"], "backup">, Settle>> = {
 	pull: (disk, { base }) => {
 		const [, ...gone] = imagesBetween(disk, disk.source?.index, base);
 		setBelow(disk, undefined, base === undefined ? {} : layerAt(disk, base));
@@ -89,7 +90,13 @@ export async function finishJob(
 ): Promise<string | undefined> {
 	if (!run.blockJobs.has(job.name)) return undefined;
 	const { monitor } = run;
-	const error = (await monitor.execute("query-jobs")).find(({ id }) => id === job.name)?.error;
+	const told = (await monitor.execute("query-jobs")).find(({ id }) => id === job.name);
+	const error = told?.error;
+	if (job.type === "backup") {
+		const [done, total] = [told?.["current-progress"] ?? 0, told?.["total-progress"] ?? 0];
+		await finishBackupJob(driver, domain, run, job, { error, done, total });
+		return error;
+	}
 	await monitor.execute("job-dismiss", { id: job.name });
 	const disk = diskOfJob(run, job);
 	run.blockJobs.delete(job.name);
@@ -104,10 +111,24 @@ export async function finishJob(
 	return error;
 }
 
+/** One disk of a backup is done; the guest's disk stays as it is. */
+async function finishBackupJob(
+	driver: Driver,
+	domain: QemuDomain,
+	run: Run,
+	job: BlockJob,
+	outcome: Outcome,
+): Promise<void> {
+	const disk = diskOfJob(run, job);
+	const end = await settleBackupJob(driver, domain, run, job, outcome);
+	lendFiles(driver, run, run.live.def);
+	tellJob(driver, domain, job, disk ? sourcePathOf(disk) : "", end);
+}
+
 async function settleDisk(disk: DiskDef, job: BlockJob, changes: boolean, context: LiveContext): Promise<void> {
 	const { driver, domain } = context;
 	const before = sourcePath(disk.source);
-	const gone = changes ? SETTLE[job.type](disk, job) : dropMirror(disk);
+	const gone = changes && job.type !== "backup" ? SETTLE[job.type](disk, job) : dropMirror(disk);
 	await closeImages(gone, context);
 	if (!changes) return;
 	if (job.delete) for (const image of gone) removeFile(driver, image);

@@ -1,6 +1,7 @@
 // Follows block jobs as QEMU tells of them, and finds them again after the daemon was away.
 
 import { toVirtError } from "@virtkit/base/errors";
+import { continueBackup, settleLostJob } from "../backup/recover.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import { sourcePathOf } from "../domain/find-device.ts";
 import type { Run } from "../domain/run.ts";
@@ -48,15 +49,17 @@ async function finishLater({ driver, domain, run }: Where, job: BlockJob): Promi
 
 /** Brings the jobs of a guest taken over up to date. The caller holds its lock. */
 export async function refreshJobs(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
-	if (run.blockJobs.size === 0) return;
+	if (run.blockJobs.size === 0 && run.backup === undefined) return;
 	const known = new Map((await run.monitor.execute("query-jobs")).map(({ id, status }) => [id, status]));
 	for (const job of [...run.blockJobs.values()]) {
 		const status = known.get(job.name);
 		// Noted, but the daemon was killed before QEMU heard of it.
-		if (status === undefined) {
+		if (status === undefined && job.type === "backup") await settleLostJob(driver, domain, run, job);
+		else if (status === undefined) {
 			run.blockJobs.delete(job.name);
 			delete diskOfJob(run, job)?.mirror;
 		} else if (status === "concluded") await finishJob(driver, domain, run, job);
 		else jobChanged({ driver, domain, run }, job, status);
 	}
+	await continueBackup(driver, run);
 }

@@ -7,7 +7,7 @@ import { attr, element } from "@virtkit/xml/schema";
 import type { Run } from "../domain/run.ts";
 
 /** virDomainBlockJobType. */
-export const JOB_TYPE = { pull: 1, copy: 2, commit: 3, "active-commit": 4 } as const;
+export const JOB_TYPE = { pull: 1, copy: 2, commit: 3, "active-commit": 4, backup: 5 } as const;
 /** virConnectDomainEventBlockJobStatus. */
 export const JOB_STATUS = { completed: 0, failed: 1, cancelled: 2, ready: 3 } as const;
 

@@ -19,9 +19,18 @@ export function neededDisk(run: Run, path: string): DiskDef {
 /** The disk, where a job can begin on it. Throws libvirt's codes where one is under way or none is possible. */
 export function idleDisk(run: Run, path: string): DiskDef {
 	const disk = neededDisk(run, path);
-	const { dev, bus } = disk.target;
+	const { dev } = disk.target;
 	if (disk.mirror) throw new VirtError("BLOCK_COPY_ACTIVE", `disk '${dev}' already in active block job`);
 	if (jobOfDisk(run, disk)) throw new VirtError("OPERATION_UNSUPPORTED", `disk '${dev}' already in active block job`);
+	refuseUnfitDisk(disk);
+	if (isEmptySource(disk.source))
+		throw new VirtError("CONFIG_UNSUPPORTED", `disk ${dev} has no source file to be committed`);
+	return disk;
+}
+
+/** Throws OPERATION_UNSUPPORTED where no job can be had on a disk of that kind. */
+export function refuseUnfitDisk(disk: DiskDef): void {
+	const { dev, bus } = disk.target;
 	const refusal =
 		bus === "sd"
 			? `block jobs are not supported on disk '${dev}' using bus 'sd'`
@@ -31,9 +40,6 @@ export function idleDisk(run: Run, path: string): DiskDef {
 					? `block jobs are not supported on vhostuser disk '${dev}'`
 					: undefined;
 	if (refusal) throw new VirtError("OPERATION_UNSUPPORTED", refusal);
-	if (isEmptySource(disk.source))
-		throw new VirtError("CONFIG_UNSUPPORTED", `disk ${dev} has no source file to be committed`);
-	return disk;
 }
 
 const MIB_SHIFT = 20n;

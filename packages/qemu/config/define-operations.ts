@@ -6,6 +6,7 @@ import { VirtError } from "@virtkit/base/errors";
 import type { DomainOperations } from "@virtkit/core/domain-operations";
 import { systemError } from "@virtkit/host/system-error";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import { checkpoints } from "../checkpoint/metadata.ts";
 import { Definition } from "../domain/definition.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { AutostartKind } from "../domain/store.ts";
@@ -65,10 +66,10 @@ export async function restoreStored(driver: Driver, domain: QemuDomain, definiti
 async function undefine(driver: Driver, domain: QemuDomain, flags: number): Promise<void> {
 	refuseContradictions(flags);
 	if (!domain.persistent) throw new VirtError("OPERATION_INVALID", "cannot undefine transient domain");
-	refuseSnapshots(driver, domain, flags);
+	refuseMoments(driver, domain, flags);
 	removeManagedSave(driver, domain, flags);
 	removeNvram(domain, flags);
-	if (domain.run === undefined) snapshots.of(driver, domain).forgetAll();
+	if (domain.run === undefined) for (const kind of [snapshots, checkpoints]) kind.of(driver, domain).forgetAll();
 	await removeStored(driver, domain, flags);
 }
 
@@ -99,10 +100,16 @@ function refuseContradictions(flags: number): void {
 		throw new VirtError("OPERATION_INVALID", "cannot both keep and delete TPM");
 }
 
-function refuseSnapshots(driver: Driver, domain: QemuDomain, flags: number): void {
-	const { size } = snapshots.of(driver, domain);
-	if (domain.run === undefined && size > 0 && !(flags & UNDEFINE_FLAG.snapshotsMetadata))
-		throw new VirtError("OPERATION_INVALID", `cannot delete inactive domain with ${size} snapshots`);
+/** What is kept of snapshots and checkpoints goes only where the client says so. */
+function refuseMoments(driver: Driver, domain: QemuDomain, flags: number): void {
+	if (domain.run !== undefined) return;
+	const kept = [
+		["snapshots", UNDEFINE_FLAG.snapshotsMetadata, snapshots.of(driver, domain).size],
+		["checkpoints", UNDEFINE_FLAG.checkpointsMetadata, checkpoints.of(driver, domain).size],
+	] as const;
+	for (const [noun, flag, size] of kept)
+		if (size > 0 && !(flags & flag))
+			throw new VirtError("OPERATION_INVALID", `cannot delete inactive domain with ${size} ${noun}`);
 }
 
 function removeManagedSave(driver: Driver, domain: QemuDomain, flags: number): void {

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
 import type { DomainCollection } from "@virtkit/core/domain-operations";
 import { type DomainDef, formatDomain } from "@virtkit/model/domain/domain";
+import { checkpoints } from "../checkpoint/metadata.ts";
 import { domainToNative, explainDomain } from "../command-line/native.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
@@ -37,8 +38,8 @@ export function domainCollection(driver: Driver): DomainCollection<QemuDomain> {
 		xmlToNative: (format, xml) => toNative(driver, format, xml),
 		xmlFromNative: (format, native) => fromNative(driver, format, native),
 		hasManagedSave: (domain) => existsSync(managedSaveFile(driver, domain.name)),
+		hasCheckpoints: (domain) => checkpoints.of(driver, domain).size > 0,
 		hasSnapshots: (domain) => snapshots.of(driver, domain).size > 0,
-		hasCheckpoints: () => false,
 	};
 }
 

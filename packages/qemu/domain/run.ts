@@ -6,6 +6,7 @@ import type { GuestCgroups } from "@virtkit/host/cgroup/tree";
 import type { ProcessIdentity } from "@virtkit/host/process";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { QmpClient } from "@virtkit/qmp/client";
+import type { ActiveBackup } from "../backup/backup.ts";
 import type { BlockJob } from "../block/job.ts";
 import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import type { GuestPaths } from "../devices/entry.ts";
@@ -74,6 +75,10 @@ export class Run {
 	readonly blockJobs = new Map<string, BlockJob>();
 	/** Who ends a job and waits for that, by its id. */
 	readonly blockJobWaits = new Map<string, () => void>();
+	/** The backup under way. */
+	backup: ActiveBackup | undefined;
+	/** The checkpoint that is being made. */
+	pendingCheckpoint: string | undefined;
 	/** The highest number that an image of the guest ever had: node names are not used again. */
 	lastImage = 0;
 	/** A program of the guest has the agent's channel open. */

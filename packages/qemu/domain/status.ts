@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { DOMAIN_STATE, type DomainState, STATE_REASON } from "@virtkit/core/domain-state";
 import type { ProcessIdentity } from "@virtkit/host/process";
+import { backupElement } from "@virtkit/model/backup/backup";
 import { domain as domainElement } from "@virtkit/model/domain/domain";
 import { int, integer, nonEmpty, oneOf, yesNo } from "@virtkit/xml/codec";
 import { formatElement } from "@virtkit/xml/format";
@@ -36,7 +37,9 @@ const domainStatus = element({
 	clockAdjustment: attr(integer(), { absent: 0, doc: "Seconds by which the guest's clock was off at start." }),
 	wantedMemory: attr(integer({ min: 0 }), { doc: "KiB that the user wants the guest to have." }),
 	lastImage: attr(integer({ min: 1 }), { doc: "The highest number that an image of the guest ever had." }),
+	pendingCheckpoint: attr(nonEmpty, { doc: "The checkpoint that was being made." }),
 	blockjob: list(blockJobElement, { doc: "Block jobs under way." }),
+	domainbackup: child(backupElement, { doc: "The backup under way." }),
 	domain: child(domainElement, { doc: "The running guest's definition." }),
 });
 
@@ -72,7 +75,9 @@ export function statusOf(domain: QemuDomain, run: Run, withDefinition: boolean):
 		...(run.initialClockAdjustment === 0 ? {} : { clockAdjustment: run.initialClockAdjustment }),
 		...(run.wantedMemory === undefined ? {} : { wantedMemory: run.wantedMemory }),
 		...(run.lastImage === 0 ? {} : { lastImage: run.lastImage }),
+		...(run.pendingCheckpoint === undefined ? {} : { pendingCheckpoint: run.pendingCheckpoint }),
 		blockjob: [...run.blockJobs.values()],
+		...(run.backup ? { domainbackup: run.backup.def } : {}),
 		...(withDefinition ? { domain: run.intended?.(run.live.def) ?? run.live.def } : {}),
 	};
 }

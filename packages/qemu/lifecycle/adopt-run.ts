@@ -6,8 +6,10 @@ import { toVirtError, VirtError } from "@virtkit/base/errors";
 import { UndoStack } from "@virtkit/base/undo-stack";
 import { isAlive, type ProcessIdentity, terminateProcess } from "@virtkit/host/process";
 import { type DomainDef, parseDomain } from "@virtkit/model/domain/domain";
+import { adoptBackup } from "../backup/recover.ts";
 import { refreshJobs } from "../block/follow.ts";
 import { EmulatorCapabilities } from "../capabilities/emulator.ts";
+import { recoverCheckpoint } from "../checkpoint/recover.ts";
 import { shortName } from "../command-line/memory-backend.ts";
 import { watchConsoleLog } from "../console/console-log.ts";
 import { Definition } from "../domain/definition.ts";
@@ -53,6 +55,7 @@ export async function adoptRun(driver: Driver, status: DomainStatus, found: Gues
 	const run = await makeRun(driver, domain, status, found.helpers);
 	const named = processOf(status);
 	const process = status.boot !== currentBoot() ? undefined : named && isAlive(named) ? named : found.process;
+	if (process === undefined) await recoverCheckpoint(driver, domain, run, false);
 	if (process === undefined) return end(driver, domain, run, status.phase === "starting" ? "failed" : "crashed");
 	run.process = process;
 	await meet(driver, domain, run, status);
@@ -88,6 +91,7 @@ async function makeRun(
 	run.lastImage = status.lastImage ?? 0;
 	run.moving = status.moving;
 	for (const job of status.blockjob) run.blockJobs.set(job.name, job);
+	run.pendingCheckpoint = status.pendingCheckpoint;
 	run.tampered.monitor = status.monitorTouched ?? false;
 	run.tampered.agent = status.agentTouched ?? false;
 	domain.agentTimeout = status.agentTimeout ?? domain.agentTimeout;
@@ -97,6 +101,7 @@ async function makeRun(
 	driver.domains.bindId(run.id, domain);
 	domain.setState(stateOf(status));
 	takeResources(driver, domain, run, helpers);
+	if (status.domainbackup) adoptBackup(driver, domain, run, status.domainbackup);
 	return run;
 }
 
@@ -167,6 +172,7 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 	settleLiveCpu(run);
 	domain.setState(stateOfMachine(domain.state, machine));
 	await recoverSnapshotOfRunning(driver, domain, run);
+	await recoverCheckpoint(driver, domain, run, true);
 	await refreshJobs(driver, domain, run);
 	await reconcileDevices(driver, domain, run);
 	await recoverInterruptedSave(driver, domain, run);

@@ -118,7 +118,9 @@ export async function migratePerform(
 			await sendGuest(driver, domain, outgoing.run, job, { uri: `tcp:${bracket(host)}:${port}`, bandwidth, tuning });
 		});
 		outgoing.phase = "performed";
-		return { cookie: encodeCookie(driver, domain, { persistent: stored, statistics: completedJob(domain, true) }) };
+		return {
+			cookie: encodeCookie(driver, domain, { persistent: stored, statistics: completedJob(domain, true)?.params }),
+		};
 	} catch (error) {
 		outgoing[Symbol.dispose]();
 		throw error;

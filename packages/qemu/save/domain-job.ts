@@ -14,6 +14,7 @@ export const JOB_OPERATION = {
 	snapshot: 6,
 	"snapshot-revert": 7,
 	dump: 8,
+	backup: 9,
 	"snapshot-delete": 10,
 } as const;
 export type JobOperation = keyof typeof JOB_OPERATION;
@@ -29,20 +30,23 @@ const NAMES: Readonly<Record<JobOperation, string>> = {
 	"snapshot-revert": "snapshot revert",
 	"snapshot-delete": "snapshot delete",
 	dump: "domain core dump",
+	backup: "backup",
 };
 
-/** What QEMU counts for the job: its migration, or its dump of memory alone. */
-export type JobStatistics = "migration" | "memory-dump";
+/** What QEMU counts for the job: its migration, its dump of memory alone, its copies of disks. */
+export type JobStatistics = "migration" | "memory-dump" | "backup";
 
 /** A job under way. */
 export class DomainJob {
 	readonly operation: JobOperation;
 	statistics: JobStatistics = "migration";
-	readonly #started = performance.now();
+	readonly #started: number;
 	readonly #abort = new AbortController();
 
-	constructor(operation: JobOperation) {
+	/** `since`: when it began, in milliseconds since 1970, where that was before. */
+	constructor(operation: JobOperation, since = Date.now()) {
 		this.operation = operation;
+		this.#started = performance.now() - Math.max(0, Date.now() - since);
 	}
 
 	/** How messages call it. */
@@ -70,9 +74,19 @@ export class DomainJob {
 	}
 }
 
+/** What is known of a job that is over. */
+export interface CompletedJob {
+	/** virDomainJobType. */
+	readonly type: number;
+	readonly params: readonly TypedParam[];
+}
+
+/** virDomainJobType of a job that succeeded. */
+const COMPLETED = 3;
+
 interface Jobs {
 	current?: DomainJob | undefined;
-	completed?: readonly TypedParam[] | undefined;
+	completed?: CompletedJob | undefined;
 }
 
 const JOBS = new WeakMap<QemuDomain, Jobs>();
@@ -103,13 +117,38 @@ export async function asJob<T>(
 	}
 }
 
-/** Keeps what is known of the job that has just succeeded. */
-export function keepCompleted(domain: QemuDomain, params: readonly TypedParam[]): void {
-	jobsOf(domain).completed = params;
+/** A job that goes on when the call that began it has returned. */
+export interface OpenJob extends DomainJob {
+	/** It is over. */
+	close(): void;
 }
 
-/** What is known of the last job that succeeded; told once unless `keep`. */
-export function completedJob(domain: QemuDomain, keep: boolean): readonly TypedParam[] | undefined {
+/** Begins such a job; `since` is when it began, in milliseconds since 1970. */
+export function openJob(
+	domain: QemuDomain,
+	operation: JobOperation,
+	statistics: JobStatistics,
+	since: number,
+): OpenJob {
+	const jobs = jobsOf(domain);
+	const job = Object.assign(new DomainJob(operation, since), {
+		close: () => {
+			if (jobs.current === job) jobs.current = undefined;
+		},
+	});
+	job.statistics = statistics;
+	jobs.current = job;
+	jobs.completed = undefined;
+	return job;
+}
+
+/** Keeps what is known of the job that is just over, by virDomainJobType. */
+export function keepCompleted(domain: QemuDomain, params: readonly TypedParam[], type = COMPLETED): void {
+	jobsOf(domain).completed = { type, params };
+}
+
+/** What is known of the last job that is over; told once unless `keep`. */
+export function completedJob(domain: QemuDomain, keep: boolean): CompletedJob | undefined {
 	const jobs = JOBS.get(domain);
 	if (jobs === undefined || jobs.current !== undefined) return undefined;
 	const { completed } = jobs;

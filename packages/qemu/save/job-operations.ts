@@ -3,12 +3,17 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { AsyncJobKind } from "@virtkit/base/job-lock";
 import type { JobStats } from "@virtkit/core/domain-operations";
+import type { TypedParam } from "@virtkit/core/typed-params";
+import { cancelBackup } from "../backup/end.ts";
+import { backupParams, progressOf } from "../backup/statistics.ts";
 import type { QemuDomain } from "../domain/domain.ts";
-import { completedJob, currentJob } from "./domain-job.ts";
+import type { Run } from "../domain/run.ts";
+import type { Driver } from "../driver-context.ts";
+import { completedJob, currentJob, type DomainJob, type JobStatistics } from "./domain-job.ts";
 import { memoryDumpParams, migrationParams } from "./job-statistics.ts";
 
 /** virDomainJobType. */
-const JOB_TYPE = { none: 0, unbounded: 2, completed: 3 } as const;
+const JOB_TYPE = { none: 0, unbounded: 2 } as const;
 /** virDomainGetJobStatsFlags. */
 const STATS_FLAG = { completed: 1, keepCompleted: 2 } as const;
 
@@ -17,18 +22,21 @@ const NO_JOB: JobStats = { type: JOB_TYPE.none, params: [] };
 /** What is known of the job under way, or of the last one that succeeded. */
 export async function jobStats(domain: QemuDomain, flags: number): Promise<JobStats> {
 	if (flags & STATS_FLAG.completed) {
-		const params = completedJob(domain, (flags & STATS_FLAG.keepCompleted) !== 0);
-		return params === undefined ? NO_JOB : { type: JOB_TYPE.completed, params };
+		return completedJob(domain, (flags & STATS_FLAG.keepCompleted) !== 0) ?? NO_JOB;
 	}
 	const run = domain.activeRun();
 	const job = currentJob(domain);
 	if (job === undefined || !run.connected) return NO_JOB;
-	const params =
-		job.statistics === "migration"
-			? migrationParams(job, await run.monitor.execute("query-migrate"))
-			: memoryDumpParams(job, await run.monitor.execute("query-dump"));
-	return { type: JOB_TYPE.unbounded, params };
+	return { type: JOB_TYPE.unbounded, params: await STATISTICS[job.statistics](job, run) };
 }
+
+/** What is known of the job under way, by what QEMU counts for it. */
+const STATISTICS: Readonly<Record<JobStatistics, (job: DomainJob, run: Run) => TypedParam[] | Promise<TypedParam[]>>> =
+	{
+		migration: async (job, { monitor }) => migrationParams(job, await monitor.execute("query-migrate")),
+		"memory-dump": async (job, { monitor }) => memoryDumpParams(job, await monitor.execute("query-dump")),
+		backup: async (job, run) => (run.backup ? backupParams(job, run.backup.def, await progressOf(run)) : []),
+	};
 
 /** Jobs that cannot be aborted, and why. */
 const UNABORTABLE: Partial<Record<AsyncJobKind, string>> = {
@@ -37,11 +45,12 @@ const UNABORTABLE: Partial<Record<AsyncJobKind, string>> = {
 };
 
 /** Ends the job under way; what it was doing is undone by who does it. */
-export function abortJob(domain: QemuDomain): void {
+export async function abortJob(driver: Driver, domain: QemuDomain): Promise<void> {
 	const kind = domain.lock.asyncJob;
 	const job = currentJob(domain);
 	const refusal = kind === undefined ? "no job is active on the domain" : UNABORTABLE[kind];
 	if (refusal !== undefined) throw new VirtError("OPERATION_INVALID", refusal);
 	if (job?.statistics === "memory-dump") throw new VirtError("OPERATION_INVALID", "cannot abort memory-only dump");
-	job?.abort();
+	if (kind === "backup") await cancelBackup(driver, domain, domain.activeRun());
+	else job?.abort();
 }

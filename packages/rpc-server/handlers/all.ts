@@ -6,6 +6,7 @@ import { withFlagChecks } from "./call-flags.ts";
 import { connectHandlers } from "./connect.ts";
 import { domainHandlers } from "./domain.ts";
 import { domainBlockHandlers } from "./domain-block.ts";
+import { domainCheckpointHandlers } from "./domain-checkpoint.ts";
 import { domainDeviceHandlers } from "./domain-device.ts";
 import { domainEventHandlers } from "./domain-event.ts";
 import { domainGuestHandlers } from "./domain-guest.ts";
@@ -31,6 +32,7 @@ export function allHandlers(hypervisor: Hypervisor): ProgramHandlers {
 			...domainDeviceHandlers(hypervisor),
 			...domainGuestHandlers(hypervisor),
 			...domainBlockHandlers(hypervisor),
+			...domainCheckpointHandlers(hypervisor),
 			...domainSnapshotHandlers(hypervisor),
 			...domainEventHandlers(hypervisor),
 			...migrationHandlers(hypervisor),

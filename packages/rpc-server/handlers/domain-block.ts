@@ -52,6 +52,9 @@ export function domainBlockHandlers(hypervisor: Hypervisor): Handlers {
 			on(context, dom, "blockCopy", flags, nothing, { path, xml: destxml, bandwidth: 0, ...copyParameters(params) }),
 		DOMAIN_BLOCK_RESIZE: (context, { dom, disk, size, flags }) =>
 			on(context, dom, "blockResize", flags, nothing, disk, size),
+		DOMAIN_BACKUP_BEGIN: (context, { dom, backupXml, checkpointXml, flags }) =>
+			on(context, dom, "beginBackup", flags, nothing, { xml: backupXml, checkpointXml: checkpointXml ?? undefined }),
+		DOMAIN_BACKUP_GET_XML_DESC: (context, { dom, flags }) => on(context, dom, "backupXml", flags, (xml) => ({ xml })),
 		DOMAIN_SET_BLOCK_THRESHOLD: (context, { dom, dev, threshold, flags }) =>
 			on(context, dom, "setBlockThreshold", flags, nothing, dev, threshold),
 	};
