@@ -38,6 +38,9 @@ const KEYS: Readonly<
 	chardev_tls_x509_verify: { setting: "chardevTlsX509Verify", read: (value) => value !== 0 },
 	backup_tls_x509_cert_dir: { setting: "backupTlsX509CertDir", read: String },
 	backup_tls_x509_verify: { setting: "backupTlsX509Verify", read: (value) => value !== 0 },
+	migrate_tls_x509_cert_dir: { setting: "migrateTlsX509CertDir", read: String },
+	migrate_tls_x509_verify: { setting: "migrateTlsX509Verify", read: (value) => value !== 0 },
+	migrate_tls_force: { setting: "migrateTlsForce", read: (value) => value !== 0 },
 	swtpm_user: { setting: "swtpmUser", read: String },
 	swtpm_group: { setting: "swtpmGroup", read: String },
 	cgroup_device_acl: {

@@ -41,6 +41,10 @@ export interface DriverSettings {
 	readonly chardevTls?: boolean;
 	readonly chardevTlsX509CertDir?: string;
 	readonly chardevTlsX509Verify?: boolean;
+	/** TLS of migrations: their certificates, whether each side must show one, and whether they go without it. */
+	readonly migrateTlsX509CertDir?: string;
+	readonly migrateTlsX509Verify?: boolean;
+	readonly migrateTlsForce?: boolean;
 	/** Who TPM emulators run as, where the daemon is root; `tss` unless told. */
 	readonly swtpmUser?: string;
 	readonly swtpmGroup?: string;

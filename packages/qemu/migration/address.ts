@@ -49,22 +49,34 @@ function freePort({ min, max }: PortRange, all: PortRange): number {
 	});
 }
 
-export interface MigrationAddress {
+export type MigrationAddress =
 	/** An IPv6 address without its brackets. */
-	readonly host: string;
-	readonly port?: number;
-}
+	| { readonly scheme: "tcp"; readonly host: string; readonly port?: number }
+	| { readonly scheme: "unix"; readonly path: string };
 
-const URI = /^tcp:(?:\/\/)?(?:\[([0-9a-fA-F:.%]+)\]|([^:/[\]]+))(?::(\d{1,5}))?\/?$/;
+const TCP = /^tcp:(?:\/\/)?(?:\[([0-9a-fA-F:.%]+)\]|([^:/[\]]+))(?::(\d{1,5}))?\/?$/;
+const UNIX = /^unix:(?:\/\/)?(\/[^?#]+)$/;
 
-/** Reads `tcp:HOST[:PORT]` or `tcp://HOST[:PORT]`. Throws INVALID_ARG. */
+/**
+ * Reads `tcp:HOST[:PORT]`, `tcp://HOST[:PORT]` or `unix:///PATH`. Throws ARGUMENT_UNSUPPORTED for another scheme,
+ * INVALID_ARG for what is no such URI.
+ */
 export function parseMigrationUri(uri: string): MigrationAddress {
-	const [, bracketed, plain, digits] = URI.exec(uri) ?? [];
+	const [, scheme] = /^([a-z][a-z0-9+.-]*):/.exec(uri) ?? [];
+	if (scheme === undefined) throw new VirtError("INVALID_ARG", `missing scheme in migration URI: ${uri}`);
+	if (scheme !== "tcp" && scheme !== "unix")
+		throw new VirtError("ARGUMENT_UNSUPPORTED", `unsupported scheme ${scheme} in migration URI ${uri}`);
+	const [, path] = UNIX.exec(uri) ?? [];
+	if (path !== undefined) return { scheme: "unix", path: decodeURIComponent(path) };
+	const [, bracketed, plain, digits] = TCP.exec(uri) ?? [];
 	const host = bracketed ?? plain;
 	const port = digits === undefined ? undefined : Number(digits);
 	if (host === undefined || (port !== undefined && (port < 1 || port > 65_535)))
-		throw new VirtError("INVALID_ARG", `unable to parse migration URI '${uri}': it must be tcp://HOST:PORT`);
-	return port === undefined ? { host } : { host, port };
+		throw new VirtError(
+			"INVALID_ARG",
+			`unable to parse migration URI '${uri}': it must be tcp://HOST:PORT or unix:///PATH`,
+		);
+	return port === undefined ? { scheme: "tcp", host } : { scheme: "tcp", host, port };
 }
 
 /** The host as it stands before a port. */
@@ -74,7 +86,7 @@ export const bracket = (host: string): string => (host.includes(":") ? `[${host}
 export function uriOut(wanted: string | undefined, port: number): string {
 	if (wanted === undefined) return `tcp:${hostname()}:${port}`;
 	const address = parseMigrationUri(wanted);
-	return address.port === undefined ? `${wanted.replace(/\/$/, "")}:${port}` : wanted;
+	return address.scheme === "tcp" && address.port === undefined ? `${wanted.replace(/\/$/, "")}:${port}` : wanted;
 }
 
 /** Every address of the host, where nobody named one. */

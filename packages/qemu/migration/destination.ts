@@ -17,17 +17,10 @@ import { startRun } from "../lifecycle/start.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { keepCompleted } from "../save/domain-job.ts";
 import { formatAsWanted, formatForImage, readDefinition } from "../save/image-definition.ts";
-import {
-	anyAddress,
-	bindPort,
-	bracket,
-	type MigrationPort,
-	type PortRange,
-	parseMigrationUri,
-	uriOut,
-} from "./address.ts";
 import { decodeCookie, encodeCookie } from "./cookie.ts";
+import { type Listening, listenForGuest } from "./listen.ts";
 import { MIGRATE_FLAG, type MigrationParameters, parseMigrationParameters } from "./parameters.ts";
+import { checkTls, giveCertificates, type MigrationTls } from "./tls.ts";
 import { type Tuning, tune, tuningFor } from "./tuning.ts";
 
 const ENDS: ReadonlySet<string> = new Set(["completed", "failed"]);
@@ -38,15 +31,13 @@ const ENDS: ReadonlySet<string> = new Set(["completed", "failed"]);
  */
 class Incoming {
 	/** QEMU listens. */
-	readonly listening = Promise.withResolvers<void>();
+	readonly listening = Promise.withResolvers<Listening>();
 	/** QEMU has the whole guest. */
 	readonly arrived = Promise.withResolvers<void>();
 	/** The guest may run; rejected where it must not. */
 	readonly decision = Promise.withResolvers<void>();
 	/** The start's own end. */
 	started: Promise<Run> = Promise.reject(new Error("not begun"));
-	/** Where QEMU listens, once it does. */
-	port: MigrationPort | undefined;
 	/** The name of the domain on the source, which cookies go by. */
 	readonly sourceName: string;
 
@@ -62,14 +53,19 @@ class Incoming {
 		this.decision.reject(error);
 	}
 
-	async load(run: Run, host: string, range: PortRange, tuning: Tuning): Promise<void> {
+	async load(
+		run: Run,
+		listen: () => Promise<Listening>,
+		tuning: Tuning,
+		tls: () => Promise<MigrationTls | undefined>,
+	): Promise<void> {
 		const { monitor } = run;
-		await using _tuned = await tune(monitor, tuning);
+		await using certificates = await tls();
+		await using _tuned = await tune(monitor, { ...tuning, values: { ...tuning.values, ...certificates?.values } });
 		const ended = monitor.waitForEvent("MIGRATION", ({ data: { status } }) => ENDS.has(status));
 		ended.catch(() => undefined);
-		const listen = (port: number) => monitor.execute("migrate-incoming", { uri: `tcp:${host}:${port}` });
-		this.port = await bindPort(range, listen);
-		this.listening.resolve();
+		using listening = await listen();
+		this.listening.resolve(listening);
 		const { data } = (await Promise.race([ended, this.decision.promise.then(() => ended)])) ?? {};
 		// QEMU ends itself where it cannot take the guest: its last words are why.
 		if (data.status === "failed" && run.process) await waitForExit(run.process, 2000);
@@ -91,7 +87,8 @@ export async function migratePrepare(
 	request: { readonly params: readonly TypedParam[]; readonly cookie: Uint8Array },
 	flags: number,
 	context: CallContext,
-): Promise<{ cookie: Uint8Array; uri: string }> {
+): Promise<{ cookie: Uint8Array; uri: string | undefined }> {
+	checkTls(driver.settings, flags);
 	const params = parseMigrationParameters(request.params);
 	if (params.xml === undefined) throw new VirtError("INVALID_ARG", "no domain XML passed");
 	const definition = await readDefinition(driver, params.xml);
@@ -113,9 +110,8 @@ export async function migratePrepare(
 		incoming.listening.reject(error);
 		incoming.cancel(toVirtError(error));
 	});
-	await Promise.race([incoming.listening.promise, receiving]);
-	const { port = 0 } = incoming.port ?? {};
-	return { cookie: encodeCookie(driver, domain, { name: incoming.sourceName }), uri: uriOut(params.uri, port) };
+	const { uri } = await incoming.listening.promise;
+	return { cookie: encodeCookie(driver, domain, { name: incoming.sourceName }), uri };
 }
 
 /** Why guests that were expected did not come, by name, until the client asks: what the source saw is only a broken connection. */
@@ -158,10 +154,11 @@ async function receive(
 			signal: context.signal,
 		});
 		if (domain.run) throw new VirtError("OPERATION_INVALID", `domain '${domain.name}' is already active`);
-		const { port } = params.uri === undefined ? {} : parseMigrationUri(params.uri);
-		const { migrationPortMin, migrationPortMax } = driver.settings;
-		const range = { min: port ?? migrationPortMin, max: port ?? migrationPortMax };
-		const host = bracket(params.listenAddress ?? anyAddress());
+		const { settings } = driver;
+		const tls =
+			flags & MIGRATE_FLAG.tls
+				? ({ monitor }: Run) => giveCertificates(monitor, settings, "server", "")
+				: () => Promise.resolve(undefined);
 		using _close = context.onClose(() => incoming.cancel(new VirtError("OPERATION_ABORTED", "the client is gone")));
 		INCOMING.set(domain, incoming);
 		incoming.started = startRun(driver, domain, {
@@ -171,12 +168,17 @@ async function receive(
 			incoming: {
 				extend: (command) => command.add("-incoming", "defer"),
 				arriving: true,
-				load: (run) => incoming.load(run, host, range, tuning),
+				load: (run) =>
+					incoming.load(
+						run,
+						() => listenForGuest(run.monitor, params, settings, undefined),
+						tuning,
+						() => tls(run),
+					),
 			},
 		});
 		await incoming.started;
 	} finally {
-		incoming.port?.[Symbol.dispose]();
 		if (INCOMING.get(domain) === incoming) INCOMING.delete(domain);
 		if (!domain.persistent && domain.run === undefined) driver.domains.remove(domain);
 	}

@@ -17,6 +17,7 @@ export const MIGRATE_FLAG = {
 	abortOnError: 4096,
 	autoConverge: 8192,
 	rdmaPinAll: 1 << 14,
+	tls: 1 << 16,
 	parallel: 1 << 17,
 	zerocopy: 1 << 20,
 } as const;
@@ -45,6 +46,8 @@ export interface MigrationParameters {
 	readonly throttleInitial?: number;
 	readonly throttleIncrement?: number;
 	readonly parallelConnections?: number;
+	/** Whom the destination's certificate must be for, where it is not the host of the URI. */
+	readonly tlsDestination?: string;
 }
 
 const INT = 1;
@@ -76,6 +79,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
 	"compression.xbzrle.cache": { member: "xbzrleCacheSize", type: ULLONG },
 	"auto_converge.initial": { member: "throttleInitial", type: INT },
 	"auto_converge.increment": { member: "throttleIncrement", type: INT },
+	"tls.destination": { member: "tlsDestination", type: STRING },
 	"parallel.connections": { member: "parallelConnections", type: INT },
 };
 

@@ -12,15 +12,18 @@ import { checkStillThere, resumeGuest } from "../save/hold-still.ts";
 import { migrationParams } from "../save/job-statistics.ts";
 import { underJob } from "../save/migrate-to-file.ts";
 import { bytesOf, migrationSpeed } from "./limits.ts";
+import type { Route } from "./route.ts";
+import { giveCertificates } from "./tls.ts";
 import { type Tuning, tune } from "./tuning.ts";
 
 const ENDS: ReadonlySet<string> = new Set(["completed", "failed", "cancelled"]);
 export interface SendRequest {
-	/** `tcp:HOST:PORT`. */
-	readonly uri: string;
+	readonly route: Route;
 	/** MiB a second; 0 for what is set for the domain. */
 	readonly bandwidth: bigint;
 	readonly tuning: Tuning;
+	/** Whom the destination's certificate must be for; undefined where nothing is encrypted. */
+	readonly tls: string | undefined;
 }
 
 /** Sends the guest; it stands still when this is done, and goes on as it was where this fails. */
@@ -29,13 +32,19 @@ export async function sendGuest(
 	domain: QemuDomain,
 	run: Run,
 	job: DomainJob,
-	{ uri, bandwidth, tuning }: SendRequest,
+	{ route, bandwidth, tuning, tls }: SendRequest,
 ): Promise<void> {
 	const { monitor } = run;
 	const ran = domain.stateName === "running";
 	const rate = bytesOf(bandwidth === 0n ? migrationSpeed(domain) : bandwidth);
-	await using _tuned = await tune(monitor, { ...tuning, values: { ...tuning.values, "max-bandwidth": rate } });
+	await using certificates =
+		tls === undefined ? undefined : await giveCertificates(monitor, driver.settings, "client", tls);
+	const values = { ...tuning.values, ...certificates?.values, "max-bandwidth": rate };
+	await using _tuned = await tune(monitor, { ...tuning, values });
 	try {
+		const uri = await route(monitor, job.aborted).catch((error: unknown) => {
+			throw job.aborted.aborted ? job.abortedError() : error;
+		});
 		run.pausedReason = "migration";
 		const info = await send(domain, run, job, uri);
 		checkStillThere(domain, run);

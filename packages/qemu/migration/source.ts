@@ -13,11 +13,13 @@ import { asJob, completedJob, type DomainJob } from "../save/domain-job.ts";
 import { checkStillThere, endStillGuest, resumeGuest } from "../save/hold-still.ts";
 import { formatAsWanted, formatForImage, readDefinition, textForImage } from "../save/image-definition.ts";
 import { checkMigratable } from "../save/migrate-to-file.ts";
-import { bracket, parseMigrationUri } from "./address.ts";
+import { type MigrationAddress, parseMigrationUri } from "./address.ts";
 import { decodeCookie, encodeCookie } from "./cookie.ts";
-import { MIGRATE_FLAG, parseMigrationParameters } from "./parameters.ts";
+import { MIGRATE_FLAG, type MigrationParameters, parseMigrationParameters } from "./parameters.ts";
+import { connectedRoute, directRoute } from "./route.ts";
 import { checkDisksShared, checkUnbound } from "./safety.ts";
 import { sendGuest } from "./send.ts";
+import { checkTls } from "./tls.ts";
 import { checkTuning, tuningFor } from "./tuning.ts";
 
 /** A migration under way; disposing it lets others at the domain. */
@@ -77,6 +79,7 @@ export async function migrateBegin(
 ): Promise<{ cookie: Uint8Array; xml: string }> {
 	const { xml } = parseMigrationParameters(params);
 	checkTuning(flags);
+	checkTls(driver.settings, flags);
 	const outgoing = await begin(driver, domain, context, "virDomainMigrateBegin3Params");
 	try {
 		checkUnbound(driver, domain);
@@ -110,12 +113,13 @@ export async function migratePerform(
 		const stored =
 			flags & MIGRATE_FLAG.persistent ? await definitionToStore(driver, domain, outgoing, persistentXml) : undefined;
 		if (uri === undefined) throw new VirtError("INVALID_ARG", "migration URI is missing: the destination tells it");
-		const { host, port } = parseMigrationUri(uri);
-		if (port === undefined) throw new VirtError("INVALID_ARG", `missing port in migration URI: ${uri}`);
+		const address = parseMigrationUri(uri);
+		const route = flags & MIGRATE_FLAG.parallel ? directRoute(address) : connectedRoute(address);
+		const tls = flags & MIGRATE_FLAG.tls ? certificateName(address, params) : undefined;
 		await asJob(domain, "migration-out", async (job) => {
 			outgoing.job = job;
 			if (context.signal.aborted) job.abort();
-			await sendGuest(driver, domain, outgoing.run, job, { uri: `tcp:${bracket(host)}:${port}`, bandwidth, tuning });
+			await sendGuest(driver, domain, outgoing.run, job, { route, bandwidth, tuning, tls });
 		});
 		outgoing.phase = "performed";
 		return {
@@ -125,6 +129,16 @@ export async function migratePerform(
 		outgoing[Symbol.dispose]();
 		throw error;
 	}
+}
+
+/** Whom the destination's certificate must be for. Throws OPERATION_UNSUPPORTED where nobody can tell. */
+function certificateName(address: MigrationAddress, { tlsDestination }: MigrationParameters): string {
+	if (tlsDestination !== undefined) return tlsDestination;
+	if (address.scheme === "tcp") return address.host;
+	throw new VirtError(
+		"OPERATION_UNSUPPORTED",
+		"Explicit destination hostname is required for TLS migration over UNIX socket",
+	);
 }
 
 /** What the destination is to store: what is stored here, which may differ from what runs. */
