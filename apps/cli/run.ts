@@ -1,6 +1,7 @@
 // Runs commands and tells their failures, as virsh does.
 
 import { findCommand } from "./commands/all.ts";
+import { whyNotHere } from "./commands/not-here.ts";
 import { type CliContext, SilentFailure } from "./context.ts";
 import { argumentsOf, asksForHelp, takeWords, UsageError } from "./grammar/parse.ts";
 
@@ -14,7 +15,7 @@ export interface Prepared {
 export async function prepare(words: readonly string[]): Promise<Prepared> {
 	const [name = "", ...rest] = words;
 	const command = await findCommand(name);
-	if (!command) throw new UsageError(`unknown command: '${name}'`);
+	if (!command) throw new UsageError(unknownCommand(name));
 	if (asksForHelp(rest) && command.name !== "help") return prepare(["help", command.name]);
 	const given = takeWords(command, rest);
 	return {
@@ -22,6 +23,11 @@ export async function prepare(words: readonly string[]): Promise<Prepared> {
 		// What a value's text means is looked at by the command itself in virsh, as part of running it.
 		run: async (context) => command.run(context, argumentsOf(command, given) as never),
 	};
+}
+
+function unknownCommand(name: string): string {
+	const reason = whyNotHere(name);
+	return `unknown command: '${name}'${reason === undefined ? "" : ` (${reason})`}`;
 }
 
 /** Runs one command given as words; the result is its exit status. Failures are told on standard error. */

@@ -64,38 +64,6 @@ const create = declare({
 	},
 });
 
-const undefine = declare({
-	name: "undefine",
-	summary: "undefine a domain",
-	description: "Undefine an inactive domain, or convert persistent to transient.",
-	options: {
-		domain: domainOption(),
-		"managed-save": flag("remove domain managed state file"),
-		"snapshots-metadata": flag("remove all domain snapshot metadata (vm must be inactive)"),
-		"checkpoints-metadata": flag("remove all domain checkpoint metadata (vm must be inactive)"),
-		nvram: flag("remove nvram file"),
-		"keep-nvram": flag("keep nvram file"),
-		tpm: flag("remove TPM state"),
-		"keep-tpm": flag("keep TPM state"),
-	},
-	async run(context, args) {
-		exclusive(args, "nvram", "keep-nvram");
-		exclusive(args, "tpm", "keep-tpm");
-		const domain = await context.domain(args.domain);
-		const options = {
-			managedSave: args["managed-save"],
-			snapshotsMetadata: args["snapshots-metadata"],
-			checkpointsMetadata: args["checkpoints-metadata"],
-			nvram: args.nvram,
-			keepNvram: args["keep-nvram"],
-			tpm: args.tpm,
-			keepTpm: args["keep-tpm"],
-		};
-		await orFail(`Failed to undefine domain '${domain.name}'`, domain.undefine(options));
-		context.say(`Domain '${domain.name}' has been undefined`);
-	},
-});
-
 const dumpxml = declare({
 	name: "dumpxml",
 	summary: "domain information in XML",
@@ -274,7 +242,6 @@ const toNative = declare({
 export const definitionCommands: readonly CliCommand[] = [
 	define,
 	create,
-	undefine,
 	dumpxml,
 	edit,
 	rename,

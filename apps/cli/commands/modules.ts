@@ -19,7 +19,7 @@ export const MODULES: readonly CommandModule[] = [
 	},
 	{
 		group: "domain",
-		names: "define create undefine dumpxml edit domrename autostart desc metadata domxml-from-native domxml-to-native",
+		names: "define create dumpxml edit domrename autostart desc metadata domxml-from-native domxml-to-native",
 		load: async () => (await import("./definition.ts")).definitionCommands,
 	},
 	{
@@ -79,6 +79,11 @@ export const MODULES: readonly CommandModule[] = [
 		group: "domain",
 		names: "ttyconsole vncdisplay domdisplay",
 		load: async () => (await import("./display.ts")).displayCommands,
+	},
+	{
+		group: "domain",
+		names: "undefine",
+		load: async () => (await import("./undefine.ts")).undefineCommands,
 	},
 	{
 		group: "domain",

@@ -6,6 +6,30 @@ import { type CliCommand, declare, domainOption, exclusive, passedFds } from "./
 
 const pretty = (json: string): string => JSON.stringify(JSON.parse(json), undefined, 2);
 
+function parsed(json: string): unknown {
+	try {
+		return JSON.parse(json);
+	} catch {
+		return undefined;
+	}
+}
+
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The words as QEMU takes them: a command as JSON as it is, else the command's name and its arguments made one, as virsh does. */
+function asQmp(words: readonly string[]): string {
+	const text = words.join(" ");
+	if (isObject(parsed(text))) return text;
+	const [execute = "", ...rest] = words;
+	if (rest.length === 0) return JSON.stringify({ execute });
+	// Either one object, or members of one: "id":"disk1"
+	const whole = parsed(rest.join(" "));
+	const arguments_ = isObject(whole) ? whole : parsed(`{${rest.join(",")}}`);
+	if (arguments_ === undefined)
+		throw new CommandError(`failed to wrap arguments '${rest.join(" ")}' into a QMP command wrapper`);
+	return JSON.stringify({ execute, arguments: arguments_ });
+}
+
 const monitorCommand = declare({
 	name: "qemu-monitor-command",
 	summary: "QEMU Monitor Command",
@@ -22,7 +46,7 @@ const monitorCommand = declare({
 		exclusive(args, "hmp", "pretty");
 		exclusive(args, "hmp", "return-value");
 		const domain = await context.domain(args.domain);
-		const answer = await domain.monitorCommand(args.cmd.join(" "), {
+		const answer = await domain.monitorCommand(args.hmp ? args.cmd.join(" ") : asQmp(args.cmd), {
 			hmp: args.hmp,
 			fds: passedFds(args["pass-fds"]),
 		});
