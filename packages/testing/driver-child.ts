@@ -25,6 +25,10 @@ export interface DriverCommand {
 		| "detachDevice"
 		| "xml"
 		| "monitorCommand"
+		| "createSnapshot"
+		| "revertToSnapshot"
+		| "deleteSnapshot"
+		| "snapshots"
 		| "list";
 	/** The operation's own argument. */
 	readonly text?: string;
@@ -70,6 +74,12 @@ const context: CallContext = {
 
 const describe = (domain: DomainHandle) => ({ name: domain.name, id: domain.id, state: domain.stateName });
 
+/** Operations whose own argument is one text. */
+const TEXTUAL = ["attachDevice", "detachDevice", "createSnapshot", "revertToSnapshot", "deleteSnapshot"] as const;
+
+const isTextual = (name: DriverCommand["do"]): name is (typeof TEXTUAL)[number] =>
+	(TEXTUAL as readonly string[]).includes(name);
+
 async function carryOut(command: DriverCommand): Promise<unknown> {
 	const { name = "", xml = "", flags = 0, text = "" } = command;
 	if (command.do === "list") return [...driver.domains.all()].map(describe);
@@ -79,8 +89,8 @@ async function carryOut(command: DriverCommand): Promise<unknown> {
 	if (!domain) throw new Error(`no domain '${name}'`);
 	if (command.do === "xml") return invoke(hypervisor, "xml", domain, flags, context);
 	if (command.do === "monitorCommand") return invoke(hypervisor, command.do, domain, flags, context, text, []);
-	if (command.do === "attachDevice" || command.do === "detachDevice")
-		return invoke(hypervisor, command.do, domain, flags, context, text);
+	if (command.do === "snapshots") return invoke(hypervisor, "snapshots", domain, flags, context, undefined);
+	if (isTextual(command.do)) return invoke(hypervisor, command.do, domain, flags, context, text);
 	await invoke(hypervisor, command.do, domain, flags, context);
 	return describe(domain);
 }

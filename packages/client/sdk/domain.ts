@@ -32,6 +32,7 @@ import {
 	XML,
 } from "./flags.ts";
 import { type Parameters, parametersOf } from "./parameters.ts";
+import { Snapshots } from "./snapshot.ts";
 
 export interface DomainState {
 	readonly state: DomainStateName;
@@ -305,6 +306,11 @@ export class Domain {
 	/** A disk by its target (`vda`) or the path of its image: its block jobs, size and threshold. */
 	disk(name: string): Disk {
 		return new Disk(this, name);
+	}
+
+	/** Its snapshots. */
+	get snapshots(): Snapshots {
+		return new Snapshots(this.#rpc, this);
 	}
 
 	// Saved state
