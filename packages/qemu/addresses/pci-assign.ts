@@ -44,7 +44,11 @@ export function assignPciAddresses(context: DefineContext): void {
 /** The buses of a running guest and what of them is taken; undefined where it has none. */
 export function runningPciBuses(context: DefineContext): PciAddressSet | undefined {
 	const highest = Math.max(-1, ...pciControllers(context).map(({ index }) => index ?? 0));
-	return highest < 0 || !supportsPci(context.def, context.caps) ? undefined : createSet(context, highest + 1, false);
+	if (highest < 0 || !supportsPci(context.def, context.caps)) return undefined;
+	const set = createSet(context, highest + 1, false);
+	// Parts of the chipset that no document names have their places too.
+	placeChipset(context, set);
+	return set;
 }
 
 /** Gives a device that is to be plugged into the running guest a slot, or checks the one that it names. */

@@ -119,3 +119,20 @@ test("the stored definition gets and loses an interface alone", async () => {
 	await own.run("detachDevice", guest.domain, CONFIG, net);
 	assert.doesNotMatch(await own.run("xml", guest.domain, INACTIVE), /00:00:09/);
 });
+
+test("a device plugged into a guest of the old chipset keeps off the slot of the chipset's own parts", async () => {
+	await using tests = await TestDriver.start();
+	const xml =
+		"<domain type='qemu'><name>old</name><memory unit='MiB'>64</memory><os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features></domain>";
+	const domain = await tests.define(xml);
+	await tests.run("start", domain, 1);
+	await tests.run(
+		"attachDevice",
+		domain,
+		LIVE,
+		"<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
+	);
+	// Slot 1 is PIIX3's, 2 the balloon's: where libvirtd puts it too.
+	const { address } = domain.activeRun().live.def.devices.rngs[0] ?? {};
+	assert.deepEqual(address?.type === "pci" && [address.slot, address.function], [3, 0]);
+});
