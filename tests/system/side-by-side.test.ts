@@ -47,6 +47,7 @@ for (const name of [
 	"hotplug",
 	"interfaces",
 	"blockjobs",
+	"backups",
 	"snapshots",
 	"descriptors",
 	"flags",

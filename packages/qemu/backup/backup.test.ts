@@ -235,7 +235,7 @@ test("checkpoints outlive guest and daemon, and go when they are deleted", async
 	for (const name of ["a", "b", "c"]) await own.run("createCheckpoint", domain, 0, checkpoint(name));
 	await assert.rejects(
 		own.run("createCheckpoint", domain, 0, checkpoint("a")),
-		isVirtError("INTERNAL_ERROR", "exists"),
+		isVirtError("OPERATION_FAILED", "exists"),
 	);
 	await inGuest(domain, "write -P 3 4M 64k");
 	await own.run("destroy", domain);

@@ -16,8 +16,9 @@ import type { Driver } from "../driver-context.ts";
 import { liveContext } from "../hotplug/removal.ts";
 import { lendFiles } from "../lifecycle/ownership.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
+import { carryAfterCommit } from "./carry-bitmaps.ts";
 import { type BlockJob, diskOfJob, JOB_STATUS, JOB_TYPE } from "./job.ts";
-import { imagesBetween, installTop, layerAt, setBelow } from "./layers.ts";
+import { imagesBetween, installTop, layerAt, mirrorImages, setBelow } from "./layers.ts";
 import { closeImages } from "./nodes.ts";
 
 /** Tells that the job has come to that. `before`: the disk's path as it was. */
@@ -66,19 +67,11 @@ const SETTLE: Readonly<Record<Exclude<BlockJob["type"], "backup">, Settle>> = {
 	},
 };
 
-/** The image of a copy that is given up. */
+/** The images of a copy that is given up. */
 function dropMirror(disk: DiskDef): DiskImage[] {
-	const { mirror } = disk;
+	const images = mirrorImages(disk);
 	delete disk.mirror;
-	if (mirror?.job !== "copy" || !mirror.source) return [];
-	const copy = {
-		...disk,
-		type: mirror.type ?? "file",
-		source: mirror.source,
-		driver: { ...disk.driver, type: mirror.format?.type },
-	};
-	delete copy.backingStore;
-	return imageChain(copy as DiskDef);
+	return images;
 }
 
 /** Ends a job that QEMU has concluded. The caller holds the domain's lock. Returns QEMU's error, if it failed. */
@@ -128,6 +121,7 @@ async function finishBackupJob(
 async function settleDisk(disk: DiskDef, job: BlockJob, changes: boolean, context: LiveContext): Promise<void> {
 	const { driver, domain } = context;
 	const before = sourcePath(disk.source);
+	if (changes && job.type === "commit") await carryAfterCommit(disk, job, context);
 	const gone = changes && job.type !== "backup" ? SETTLE[job.type](disk, job) : dropMirror(disk);
 	await closeImages(gone, context);
 	if (!changes) return;

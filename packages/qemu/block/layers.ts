@@ -39,6 +39,20 @@ export function imagesBetween(disk: DiskDef, from: number | undefined, to: numbe
 	return start < 0 || end < 0 ? [] : chain.slice(start, end);
 }
 
+/** The images that the disk is being copied to, top first; none where they are of its own chain. */
+export function mirrorImages(disk: DiskDef): DiskImage[] {
+	const { mirror } = disk;
+	if (mirror?.job !== "copy" || !mirror.source) return [];
+	const copy = {
+		...disk,
+		type: mirror.type ?? "file",
+		source: mirror.source,
+		driver: { ...disk.driver, type: mirror.format?.type },
+	};
+	delete copy.backingStore;
+	return imageChain(copy as DiskDef);
+}
+
 /** An image with the one above it. */
 export interface Found {
 	readonly image: DiskImage;

@@ -2,19 +2,20 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { BlockJobInfo, DomainOperations } from "@virtkit/core/domain-operations";
-import { type DiskDef, isEmptySource } from "@virtkit/model/domain/disk";
+import { isEmptySource } from "@virtkit/model/domain/disk";
 import { xmlElement } from "@virtkit/xml/node";
 import { writeXml } from "@virtkit/xml/write";
-import { formatNode, imageChain, storageNode, topImage } from "../devices/disk-image.ts";
+import { formatNode, topImage } from "../devices/disk-image.ts";
 import type { QemuDomain } from "../domain/domain.ts";
-import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
+import { carryAtPivot } from "./carry-bitmaps.ts";
 import { COPY, copy } from "./copy.ts";
 import { finishJob } from "./finish.ts";
 import { type BlockJob, JOB_TYPE, jobOfDisk, neededJob } from "./job.ts";
 import { commit, pull } from "./pull-and-commit.ts";
 import { neededDisk, speedOf } from "./start-job.ts";
+import { setThreshold } from "./threshold.ts";
 
 /** virDomainBlockJobAbortFlags. */
 export const ABORT = { async: 1, pivot: 2 } as const;
@@ -43,6 +44,7 @@ export async function endBlockJob(driver: Driver, domain: QemuDomain, path: stri
 		if (disk.mirror) disk.mirror.ready = isPivot ? "pivot" : "abort";
 		run.live.changed();
 		await saveStatusNow(domain, run);
+		if (isPivot) await carryAtPivot(run, disk, job);
 		if (isPivot) await run.monitor.execute("job-complete", { id: job.name });
 		else await run.monitor.execute("block-job-cancel", { device: job.name });
 	} catch (error) {
@@ -130,25 +132,6 @@ async function resize(domain: QemuDomain, path: string, size: bigint, flags: num
 	await run.monitor.execute("block_resize", { "node-name": formatNode(topImage(disk)), size: Number(bytes) });
 }
 
-/** The storage node of `vda`, or of `vda[3]`. */
-function thresholdNode(run: Run, device: string): string {
-	const [, dev = device, number] = /^([^[\]]+)\[(\d+)\]$/.exec(device) ?? [];
-	const disk: DiskDef | undefined = run.live.def.devices.disks.find(({ target }) => target.dev === dev);
-	if (disk === undefined) throw new VirtError("INVALID_ARG", `failed to find disk '${dev}'`);
-	if (disk.type === "vhostuser")
-		throw new VirtError("OPERATION_UNSUPPORTED", "setting device threshold is not supported for vhostuser disk");
-	const image = imageChain(disk).find(({ id }) => number === undefined || id === Number(number));
-	if (image === undefined)
-		throw new VirtError("INVALID_ARG", `failed to find disk source with index '${number}' of disk '${dev}'`);
-	return storageNode(image);
-}
-
-async function setThreshold(domain: QemuDomain, device: string, threshold: bigint): Promise<void> {
-	const run = domain.activeRun();
-	const args = { "node-name": thresholdNode(run, device), "write-threshold": threshold };
-	await run.monitor.executeUntyped("block-set-write-threshold", args);
-}
-
 type BlockOperations = Pick<
 	DomainOperations<QemuDomain>,
 	| "blockJobAbort"
@@ -171,5 +154,5 @@ export const blockOperations = (driver: Driver): BlockOperations => ({
 	blockCommit: (domain, request, flags) => commit(driver, domain, request, flags),
 	blockCopy: (domain, request, flags) => copy(driver, domain, request, flags),
 	blockResize: (domain, path, size, flags) => resize(domain, path, size, flags),
-	setBlockThreshold: (domain, device, threshold) => setThreshold(domain, device, threshold),
+	setBlockThreshold: (domain, device, threshold) => setThreshold(domain.activeRun(), device, threshold),
 });

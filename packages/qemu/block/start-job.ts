@@ -16,12 +16,18 @@ export function neededDisk(run: Run, path: string): DiskDef {
 	throw new VirtError("INVALID_ARG", `No device found for specified path '${path}'`);
 }
 
+/** Throws libvirt's codes where a job is under way on the disk. */
+export function refuseBusyDisk(run: Run, disk: DiskDef): void {
+	const { dev } = disk.target;
+	if (disk.mirror) throw new VirtError("BLOCK_COPY_ACTIVE", `disk '${dev}' already in active block job`);
+	if (jobOfDisk(run, disk)) throw new VirtError("OPERATION_UNSUPPORTED", `disk '${dev}' already in active block job`);
+}
+
 /** The disk, where a job can begin on it. Throws libvirt's codes where one is under way or none is possible. */
 export function idleDisk(run: Run, path: string): DiskDef {
 	const disk = neededDisk(run, path);
 	const { dev } = disk.target;
-	if (disk.mirror) throw new VirtError("BLOCK_COPY_ACTIVE", `disk '${dev}' already in active block job`);
-	if (jobOfDisk(run, disk)) throw new VirtError("OPERATION_UNSUPPORTED", `disk '${dev}' already in active block job`);
+	refuseBusyDisk(run, disk);
 	refuseUnfitDisk(disk);
 	if (isEmptySource(disk.source))
 		throw new VirtError("CONFIG_UNSUPPORTED", `disk ${dev} has no source file to be committed`);

@@ -37,7 +37,7 @@ export function prepareCheckpoint(driver: Driver, domain: QemuDomain, run: Run, 
 		return [addBitmap(topImage(disk), bitmap, { persistent: true, disabled: false })];
 	});
 	if (tree.byName(checkpoint.name))
-		throw new VirtError("INTERNAL_ERROR", `domain checkpoint ${checkpoint.name} already exists`, {
+		throw new VirtError("OPERATION_FAILED", `domain moment ${checkpoint.name} already exists`, {
 			domain: "DOMAIN_CHECKPOINT",
 		});
 	return actions;

@@ -3,11 +3,9 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { CheckpointDef } from "@virtkit/model/checkpoint/checkpoint";
 import { lendForWriting } from "../block/nodes.ts";
-import { formatProps } from "../devices/block-format.ts";
+import { whileWritable } from "../block/reopen.ts";
 import { type DiskImage, imageChain } from "../devices/disk-image.ts";
-import type { LiveContext } from "../devices/entry.ts";
 import type { QemuDomain } from "../domain/domain.ts";
-import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { liveContext } from "../hotplug/removal.ts";
 import { lendFiles } from "../lifecycle/ownership.ts";
@@ -63,26 +61,4 @@ async function removeBitmaps(driver: Driver, domain: QemuDomain, { name, disks }
 	}
 	await whileWritable(below, context, () => transact(run, actions));
 	if (below.length > 0) lendFiles(driver, run, run.live.def);
-}
-
-/** Does `work` while images that are only read otherwise can be written. */
-async function whileWritable(
-	images: readonly DiskImage[],
-	{ run }: LiveContext,
-	work: () => Promise<void>,
-): Promise<void> {
-	const opened: DiskImage[] = [];
-	try {
-		for (const image of images) {
-			await reopen(run, image, false);
-			opened.push(image);
-		}
-		await work();
-	} finally {
-		for (const image of opened) if (!run.monitor.loss) await reopen(run, image, true);
-	}
-}
-
-async function reopen(run: Run, image: DiskImage, readonly: boolean): Promise<void> {
-	await run.monitor.executeUntyped("blockdev-reopen", { options: [formatProps({ ...image, readonly })] });
 }

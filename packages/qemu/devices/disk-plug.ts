@@ -4,6 +4,7 @@ import { VirtError } from "@virtkit/base/errors";
 import type { DiskBus, DiskDef } from "@virtkit/model/domain/disk";
 import { sourcePath } from "@virtkit/model/domain/disk-source";
 import { defaultScsiModel, findController } from "../addresses/controllers.ts";
+import { refuseBusyDisk } from "../block/start-job.ts";
 import { endHelpers } from "../helpers/end.ts";
 import { settleChain } from "../lifecycle/backing-chain.ts";
 import { controller } from "./controller.ts";
@@ -145,10 +146,13 @@ function findToUpdate(wanted: DiskDef, context: DefineContext, live: boolean): D
 		: new VirtError("INVALID_ARG", `target ${dev} doesn't exist.`);
 }
 
-function checkDetach({ device, target: { bus } }: DiskDef): void {
+function checkDetach(disk: DiskDef, { run }: LiveContext): void {
+	const { device, target } = disk;
+	const { bus } = target;
 	if (device === "floppy" || (device === "cdrom" && bus !== "usb" && bus !== "scsi"))
 		throw new VirtError("OPERATION_UNSUPPORTED", `disk device type '${device}' cannot be detached`);
 	if (!PLUGGABLE.has(bus)) throw new VirtError("OPERATION_UNSUPPORTED", "This type of disk cannot be hot unplugged");
+	refuseBusyDisk(run, disk);
 }
 
 export const diskHotplug: Hotplug<DiskDef> = {

@@ -1,9 +1,8 @@
-// Events of devices: trays, balloon, clock, channels, unplugged devices, write thresholds.
+// Events of devices: trays, balloon, clock, channels, unplugged devices.
 
 import { GUEST_AGENT_CHANNEL } from "@virtkit/model/domain/channel";
 import { agentChannelChanged } from "../agent/agent.ts";
-import { formatNode, topImage } from "../devices/disk-image.ts";
-import { findDisk, idOfPath, sourcePathOf } from "../domain/find-device.ts";
+import { findDisk, idOfPath } from "../domain/find-device.ts";
 import { unplugEnded } from "../hotplug/unplug-events.ts";
 import { vcpusChanged } from "../hotplug/vcpu.ts";
 import { saveStatus } from "../lifecycle/status-file.ts";
@@ -78,21 +77,5 @@ export const deviceEvents: EventHandlers = {
 		module.target.current = Math.floor(size / 1024);
 		run.live.changed();
 		saveStatus(driver, domain);
-	},
-
-	BLOCK_WRITE_THRESHOLD({ driver, domain, run }, data) {
-		const node = data["node-name"];
-		const disk = findDisk(run.live.def, "", node);
-		if (!disk) return;
-		const isTop = formatNode(topImage(disk)) === node;
-		const common = {
-			path: sourcePathOf(disk) || undefined,
-			threshold: BigInt(data["write-threshold"]),
-			excess: BigInt(data["amount-exceeded"]),
-		};
-		const { dev = "" } = disk.target;
-		if (isTop) driver.emit("block-threshold", domain.ref, { device: dev, ...common });
-		const index = disk.source?.index;
-		if (index !== undefined) driver.emit("block-threshold", domain.ref, { device: `${dev}[${index}]`, ...common });
 	},
 };

@@ -3,6 +3,7 @@
 import { toVirtError } from "@virtkit/base/errors";
 import type { QmpEvent } from "@virtkit/qmp/messages";
 import { blockJobEvents } from "../block/follow.ts";
+import { thresholdEvents } from "../block/threshold.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
@@ -16,6 +17,7 @@ const HANDLERS: EventHandlers = {
 	...lifecycleEvents,
 	...trouble,
 	...deviceEvents,
+	...thresholdEvents,
 	...graphicsEvents,
 	...blockJobEvents,
 };
