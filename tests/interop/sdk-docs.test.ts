@@ -13,7 +13,7 @@ const root = (path: string): string => fileURLToPath(new URL(`../../${path}`, im
 const PAGE = readFileSync(root("docs/sdk.md"), "utf8");
 
 /** A heading of the page, the program below it and what it prints. */
-const EXAMPLES = [...PAGE.matchAll(/^## (.+)$[^#]*?^```ts\n(.*?)^```\n\n```text\n(.*?)^```$/gms)].map(
+const EXAMPLES = [...PAGE.matchAll(/^## ([^\n]+)$[^#]*?^```ts\n(.*?)^```\n\n```text\n(.*?)^```$/gms)].map(
 	([, heading = "", program = "", printed = ""]) => ({ heading, program, printed }),
 );
 
