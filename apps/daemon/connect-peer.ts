@@ -33,6 +33,11 @@ function peerOver(rpc: RpcClient, uri: string): MigrationPeer {
 	return {
 		...destination,
 		lost: lost.signal,
+		async prepareTunnel(params, cookieIn, flags) {
+			const args = { params: [...params], cookieIn, flags };
+			const { ret, stream } = await rpc.callWithStream("DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS", args);
+			return { cookie: ret.cookieOut, tunnel: stream };
+		},
 		async finish(params, cookie, flags, cancelled) {
 			try {
 				return await destination.finish(params, cookie, flags, cancelled);

@@ -480,7 +480,7 @@ export interface DomainCollection<D extends DomainHandle> {
 	create(xml: string, flags: number, context: CallContext): Async<D>;
 	/** Starts what waits for a guest from another host; `uri` is where that one sends it, if it sends any. */
 	migratePrepare?(
-		request: { params: readonly TypedParam[]; cookie: Uint8Array },
+		request: { params: readonly TypedParam[]; cookie: Uint8Array; tunnel?: Duplex | undefined },
 		flags: number,
 		context: CallContext,
 	): Promise<{ cookie: Uint8Array; uri: string | undefined }>;

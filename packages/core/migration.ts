@@ -1,5 +1,6 @@
 // The five phases of a migration (libvirt's protocol, third version), for whoever leads it: a client, or the source itself.
 
+import type { Duplex } from "node:stream";
 import { VirtError } from "@virtkit/base/errors";
 import { param, type TypedParam } from "./typed-params.ts";
 
@@ -52,6 +53,12 @@ export interface MigrationDestination<T> {
 
 /** Another host's daemon, as the source of a peer-to-peer migration speaks with it. */
 export interface MigrationPeer extends MigrationDestination<unknown>, AsyncDisposable {
+	/** As `prepare`, for a guest that is written into the stream. */
+	prepareTunnel(
+		params: Params,
+		cookie: Uint8Array,
+		flags: number,
+	): Promise<{ readonly cookie: Uint8Array; readonly tunnel: Duplex }>;
 	/** Aborts when the connection is lost. */
 	readonly lost: AbortSignal;
 }

@@ -77,10 +77,10 @@ const VCPU_FLAGS = AFFECT | 28;
 const SAVE_FLAGS = 7;
 
 /**
- * VIR_MIGRATE_LIVE 1, _PEER2PEER 2, _PERSIST_DEST 8, _UNDEFINE_SOURCE 16, _PAUSED 32, _CHANGE_PROTECTION 256, _UNSAFE 512,
+ * VIR_MIGRATE_LIVE 1, _PEER2PEER 2, _TUNNELLED 4, _PERSIST_DEST 8, _UNDEFINE_SOURCE 16, _PAUSED 32, _CHANGE_PROTECTION 256, _UNSAFE 512,
  * _OFFLINE 1024, _COMPRESSED 2048, _ABORT_ON_ERROR 4096, _AUTO_CONVERGE 8192, _RDMA_PIN_ALL 2^14, _TLS 2^16, _PARALLEL 2^17, _ZEROCOPY 2^20.
  */
-export const MIGRATE_FLAGS = 0x17f3b | (1 << 17) | (1 << 20);
+export const MIGRATE_FLAGS = 0x17f3f | (1 << 17) | (1 << 20);
 
 /** Flags are those that libvirt's QEMU driver takes; source: its public headers. */
 export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRow>> = {

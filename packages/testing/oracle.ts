@@ -1,7 +1,7 @@
 // Runs libvirt's own daemon in private, to ask what it does: own mount namespace, own folders, beside the system's and others.
 
 import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -58,7 +58,12 @@ function writeConfiguration(root: string, options: OracleOptions): void {
 			"",
 		].join("\n"),
 	);
+	// Its migrations do not try another port where one is taken meanwhile: each has ports of its own, below those that the
+	// kernel and virtkit give out.
+	const firstPort = 16_000 + 32 * randomInt(500);
 	const qemu = [
+		`migration_port_min = ${firstPort}`,
+		`migration_port_max = ${firstPort + 31}`,
 		'security_driver = "none"',
 		'stdio_handler = "file"',
 		"namespaces = []",

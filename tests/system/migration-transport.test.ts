@@ -1,14 +1,16 @@
-// The ways by which a guest's state travels: TCP at a named address and port, UNIX sockets, TLS; and what is said where there is none.
+// The ways by which a guest's state travels: TCP at a named address and port, UNIX sockets, TLS, tunnels; and what is said where there is none.
 
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { after, before, test } from "node:test";
+import { connect } from "@virtkit/client/sdk/connection";
+import { findProcesses } from "@virtkit/host/process";
 import { makeCertificates } from "@virtkit/testing/certificates";
 import { startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
 import type { LibvirtClients } from "@virtkit/testing/libvirt-clients";
 import { type Oracle, startLibvirtd } from "@virtkit/testing/oracle";
-import { tinyGuest } from "@virtkit/testing/qemu-driver";
+import { tinyGuest, until } from "@virtkit/testing/qemu-driver";
 import { temporaryFolder } from "@virtkit/testing/temporary-folder";
 
 const certificates = temporaryFolder("vk-tls-");
@@ -80,6 +82,83 @@ test("a URI of another kind, or of none, is refused by its name; the guest runs 
 	for (const [why, uri] of refusals) await assert.rejects(migrate("lost", target, "--migrateuri", uri), why);
 	assert.ok(await running(source, "lost"));
 	await source.virsh("destroy", "lost");
+});
+
+test("a guest travels through the connection of the two daemons, to virtkit, to libvirtd and back", async () => {
+	const tunnelled = ["--p2p", "--tunnelled"];
+	await startGuest("dug");
+	await assert.rejects(
+		migrate("dug", target, ...tunnelled, "--migrateuri", "tcp://127.0.0.1"),
+		/migration URI is not supported by tunnelled migration/,
+	);
+	await migrate("dug", target, ...tunnelled);
+	assert.ok(await running(target, "dug"));
+	await assert.rejects(source.virsh("domstate", "dug"));
+	await target.virsh("migrate", "dug", libvirtd.uri, "--live", ...tunnelled);
+	assert.ok(await running(libvirtd, "dug"));
+	await libvirtd.virsh("migrate", "dug", source.uri, "--live", ...tunnelled);
+	assert.ok(await running(source, "dug"));
+	await source.virsh("destroy", "dug");
+});
+
+test("a tunnel whose far end loses its QEMU, and one that is aborted, leave the guest running", async () => {
+	await source.virshWith(tinyGuest("buried").replace(">32<", ">512<"), "create");
+	const begin = async () => {
+		const ended = migrate("buried", target, "--p2p", "--tunnelled", "--bandwidth", "1").catch(
+			(error: unknown) => error,
+		);
+		await until(
+			async () => (await source.virsh("domjobinfo", "buried")).includes("Outgoing migration"),
+			"the migration",
+		);
+		return { ended };
+	};
+	const killed = await begin();
+	for (const { pid } of findProcesses(`${target.root}/lib/qemu/domain-`)) process.kill(pid, "SIGKILL");
+	assert.ok((await killed.ended) instanceof Error);
+	assert.ok(await running(source, "buried"));
+	const aborted = await begin();
+	await source.virsh("domjobabort", "buried");
+	assert.match(String(await aborted.ended), /canceled by client/);
+	assert.ok(await running(source, "buried"));
+	await until(() => findProcesses(`${target.root}/lib/qemu/domain-`).length === 0, "that nothing waits over there");
+	await source.virsh("destroy", "buried");
+});
+
+test("a client without typed parameters leads a migration too", async () => {
+	await startGuest("plain");
+	await using here = await connect(source.uri);
+	await using there = await connect(target.uri);
+	const domain = await here.domains.get("plain");
+	const common = { flags: 1n, dname: "simple", resource: 0n };
+	const { cookieOut, xml } = await domain.call("DOMAIN_MIGRATE_BEGIN3", { xmlin: null, ...common });
+	const prepared = await there.rpc.call("DOMAIN_MIGRATE_PREPARE3", {
+		cookieIn: cookieOut,
+		uriIn: "tcp:127.0.0.1",
+		domXml: xml,
+		...common,
+	});
+	const uri = prepared.uriOut;
+	const performed = await domain.call("DOMAIN_MIGRATE_PERFORM3", {
+		xmlin: null,
+		cookieIn: prepared.cookieOut,
+		dconnuri: null,
+		uri,
+		...common,
+	});
+	const cookieIn = performed.cookieOut;
+	await there.rpc.call("DOMAIN_MIGRATE_FINISH3", {
+		dname: "simple",
+		cookieIn,
+		dconnuri: null,
+		uri,
+		flags: 1n,
+		cancelled: 0,
+	});
+	await domain.call("DOMAIN_MIGRATE_CONFIRM3", { cookieIn: new Uint8Array(), flags: 1n, cancelled: 0 });
+	assert.ok(await running(target, "simple"));
+	await assert.rejects(source.virsh("domstate", "plain"));
+	await target.virsh("destroy", "simple");
 });
 
 test("QEMU listens where it is told, and a range of ports that are all taken is said to be", async () => {

@@ -155,7 +155,7 @@ export const domainMigrateProcedures = {
 			flags: uint,
 		},
 		{ cookieOut: opaque(LIMITS.MIGRATE_COOKIE_MAX) },
-		{ acl: ["domain:migrate", "domain:start", "domain:write"] },
+		{ acl: ["domain:migrate", "domain:start", "domain:write"], stream: "write" },
 	),
 	DOMAIN_MIGRATE_PERFORM3_PARAMS: call(
 		305,

@@ -1,5 +1,6 @@
 // The destination's side of a migration: prepare starts a QEMU that waits for the guest, finish lets it run or ends it.
 
+import type { Duplex } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { toVirtError, VirtError } from "@virtkit/base/errors";
 import { UndoStack } from "@virtkit/base/undo-stack";
@@ -81,13 +82,29 @@ const TURNS_TO_HEAR = 5;
 
 const INCOMING = new WeakMap<QemuDomain, Incoming>();
 
+export interface PrepareRequest {
+	readonly params: readonly TypedParam[];
+	readonly cookie: Uint8Array;
+	/** The stream that the guest comes through. */
+	readonly tunnel?: Duplex | undefined;
+}
+
+/** Throws INTERNAL_ERROR where the guest is to come another way than the call is for. */
+function checkTunnel(tunnel: Duplex | undefined, flags: number): void {
+	const asked = (flags & MIGRATE_FLAG.tunnelled) !== 0;
+	if (asked && !tunnel)
+		throw new VirtError("INTERNAL_ERROR", "Tunnelled migration requested but invalid RPC method called");
+	if (!asked && tunnel) throw new VirtError("INTERNAL_ERROR", "PrepareTunnel called but no TUNNELLED flag set");
+}
+
 /** Starts a QEMU that waits for the guest, and tells where it listens. */
 export async function migratePrepare(
 	driver: Driver,
-	request: { readonly params: readonly TypedParam[]; readonly cookie: Uint8Array },
+	request: PrepareRequest,
 	flags: number,
 	context: CallContext,
 ): Promise<{ cookie: Uint8Array; uri: string | undefined }> {
+	checkTunnel(request.tunnel, flags);
 	checkTls(driver.settings, flags);
 	const params = parseMigrationParameters(request.params);
 	if (params.xml === undefined) throw new VirtError("INVALID_ARG", "no domain XML passed");
@@ -101,7 +118,14 @@ export async function migratePrepare(
 	if (known?.run)
 		throw new VirtError("OPERATION_INVALID", `domain '${known.name}' is already active`, { domain: "DOMAIN" });
 	const domain = known ?? driver.domains.add(identity);
-	const receiving = receive(driver, domain, incoming, { definition, params, tuning, flags, context });
+	const receiving = receive(driver, domain, incoming, {
+		definition,
+		params,
+		tunnel: request.tunnel,
+		tuning,
+		flags,
+		context,
+	});
 	failuresOf(driver).delete(domain.name);
 	const { name } = domain;
 	context.onClose(() => failuresOf(driver).delete(name));
@@ -137,6 +161,7 @@ function checkCookie(driver: Driver, bytes: Uint8Array, { name, uuid }: DomainDe
 interface Expected {
 	readonly definition: DomainDef;
 	readonly params: MigrationParameters;
+	readonly tunnel: Duplex | undefined;
 	readonly tuning: Tuning;
 	readonly flags: number;
 	readonly context: CallContext;
@@ -147,7 +172,7 @@ async function receive(
 	driver: Driver,
 	domain: QemuDomain,
 	incoming: Incoming,
-	{ definition, params, tuning, flags, context }: Expected,
+	{ definition, params, tunnel, tuning, flags, context }: Expected,
 ): Promise<void> {
 	try {
 		using _job = await domain.lock.beginAsync("migration-in", "virDomainMigratePrepare3Params", {
@@ -171,7 +196,7 @@ async function receive(
 				load: (run) =>
 					incoming.load(
 						run,
-						() => listenForGuest(run.monitor, params, settings, undefined),
+						() => listenForGuest(run.monitor, params, settings, tunnel),
 						tuning,
 						() => tls(run),
 					),

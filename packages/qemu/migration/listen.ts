@@ -1,23 +1,19 @@
 // Where the destination's QEMU waits for the guest: at a TCP port, at a UNIX socket, or at the end of a tunnel.
 
 import { unlinkSync } from "node:fs";
-import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { closeDescriptor, socketPairDescriptors } from "@virtkit/host/native";
 import type { QmpClient } from "@virtkit/qmp/client";
 import type { DriverSettings } from "../settings.ts";
 import { anyAddress, bindPort, bracket, parseMigrationUri, uriOut } from "./address.ts";
 import type { MigrationParameters } from "./parameters.ts";
+import { DESCRIPTOR, giveSocket } from "./tunnel.ts";
 
 /** A place where QEMU waits; disposing it gives the place back. */
 export interface Listening extends Disposable {
 	/** What the source is told; undefined where it knows. */
 	readonly uri: string | undefined;
 }
-
-/** Name by which QEMU keeps the descriptor until it is used. */
-const DESCRIPTOR = "migrate";
 
 /** Has QEMU wait for the guest where `params` say, or at the end of `tunnel`. Throws INVALID_ARG for a URI that is none. */
 export async function listenForGuest(
@@ -54,17 +50,14 @@ async function listenAtPath(monitor: QmpClient, path: string): Promise<Listening
 
 /** What comes out of the tunnel is written into QEMU; where QEMU goes away, so does the tunnel. */
 async function listenInTunnel(monitor: QmpClient, tunnel: Duplex): Promise<Listening> {
-	const [here, there] = socketPairDescriptors();
-	const socket = new Socket({ fd: here, allowHalfOpen: true });
+	const socket = await giveSocket(monitor);
 	try {
-		await monitor.sendWithFd(there, "getfd", { fdname: DESCRIPTOR });
 		await monitor.execute("migrate-incoming", { uri: `fd:${DESCRIPTOR}` });
 	} catch (error) {
 		socket.destroy();
 		throw error;
-	} finally {
-		closeDescriptor(there);
 	}
+	socket.resume();
 	// That QEMU has all it needs and closes its end is no failure of the sender's.
 	void pipeline(tunnel, socket).catch(() => undefined);
 	return { uri: undefined, [Symbol.dispose]: () => void socket.destroy() };

@@ -19,6 +19,8 @@ const HELD = new WeakMap<QemuDomain, Disposable>();
 function checkFlags(flags: number): void {
 	if (!(flags & MIGRATE_FLAG.persistent))
 		throw new VirtError("OPERATION_INVALID", "offline migration must be specified with the persistent flag set");
+	if (flags & MIGRATE_FLAG.tunnelled)
+		throw new VirtError("OPERATION_INVALID", "tunnelled offline migration does not make sense");
 }
 
 /** Tells how the domain is defined; with `changeProtection` nobody changes it from here on. */

@@ -11,6 +11,8 @@ import { stepsFor } from "./steps.ts";
 /** Throws where the flags do not go with whom the source is to lead the migration with. */
 function checkPeer(peer: string | undefined, cookie: Uint8Array, flags: number): void {
 	if (!(flags & MIGRATE_FLAG.peerToPeer)) {
+		if (flags & MIGRATE_FLAG.tunnelled)
+			throw new VirtError("INVALID_ARG", "cannot perform tunnelled migration without using peer2peer flag");
 		if (peer === undefined) return;
 		throw new VirtError("INTERNAL_ERROR", "Unexpected dconnuri parameter with non-peer2peer migration");
 	}

@@ -7,6 +7,7 @@ import type { TypedParam } from "@virtkit/core/typed-params";
 export const MIGRATE_FLAG = {
 	live: 1,
 	peerToPeer: 2,
+	tunnelled: 4,
 	persistent: 8,
 	undefineSource: 16,
 	paused: 32,

@@ -1,15 +1,15 @@
-// The source's way to the destination: QEMU connects itself or writes to a connection that the daemon made.
+// The source's way to the destination: QEMU connects itself, or writes to a connection that the daemon made, or into a tunnel.
 
 import { once } from "node:events";
 import { connect } from "node:net";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { VirtError } from "@virtkit/base/errors";
 import { socketDescriptor } from "@virtkit/host/native";
 import { systemError } from "@virtkit/host/system-error";
 import type { QmpClient } from "@virtkit/qmp/client";
 import { bracket, type MigrationAddress } from "./address.ts";
-
-/** Name by which QEMU keeps the descriptor until it is used. */
-const DESCRIPTOR = "migrate";
+import { DESCRIPTOR, giveSocket } from "./tunnel.ts";
 
 /** Gets QEMU its connection; answers what `migrate` is told. */
 export type Route = (monitor: QmpClient, signal: AbortSignal) => Promise<string>;
@@ -43,5 +43,16 @@ export const connectedRoute =
 		} finally {
 			socket.destroy();
 		}
+		return `fd:${DESCRIPTOR}`;
+	};
+
+/** What QEMU writes goes into the tunnel; where the tunnel breaks, QEMU has nobody to write to. */
+export const tunnelRoute =
+	(tunnel: Duplex): Route =>
+	async (monitor) => {
+		const socket = await giveSocket(monitor);
+		// Nothing comes back through it.
+		tunnel.resume();
+		void pipeline(socket, tunnel).catch(() => undefined);
 		return `fd:${DESCRIPTOR}`;
 	};

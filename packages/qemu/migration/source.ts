@@ -1,5 +1,6 @@
 // The source's side of a migration that the client leads: begin, perform, confirm. It lets go of the guest only when told that it arrived.
 
+import type { Duplex } from "node:stream";
 import { VirtError } from "@virtkit/base/errors";
 import type { CallContext } from "@virtkit/core/domain-operations";
 import type { TypedParam } from "@virtkit/core/typed-params";
@@ -16,9 +17,9 @@ import { checkMigratable } from "../save/migrate-to-file.ts";
 import { type MigrationAddress, parseMigrationUri } from "./address.ts";
 import { decodeCookie, encodeCookie } from "./cookie.ts";
 import { MIGRATE_FLAG, type MigrationParameters, parseMigrationParameters } from "./parameters.ts";
-import { connectedRoute, directRoute } from "./route.ts";
+import { connectedRoute, directRoute, tunnelRoute } from "./route.ts";
 import { checkDisksShared, checkUnbound } from "./safety.ts";
-import { sendGuest } from "./send.ts";
+import { type SendRequest, sendGuest } from "./send.ts";
 import { checkTls } from "./tls.ts";
 import { checkTuning, tuningFor } from "./tuning.ts";
 
@@ -94,11 +95,18 @@ export async function migrateBegin(
 	}
 }
 
+export interface PerformRequest {
+	readonly params: readonly TypedParam[];
+	readonly cookie: Uint8Array;
+	/** The stream that the guest is sent through. */
+	readonly tunnel?: Duplex | undefined;
+}
+
 /** Sends the guest to where the destination listens. It stands still afterwards, until `migrateConfirm`. */
 export async function migratePerform(
 	driver: Driver,
 	domain: QemuDomain,
-	request: { readonly params: readonly TypedParam[]; readonly cookie: Uint8Array },
+	request: PerformRequest,
 	flags: number,
 	context: CallContext,
 ): Promise<{ cookie: Uint8Array }> {
@@ -112,14 +120,11 @@ export async function migratePerform(
 	try {
 		const stored =
 			flags & MIGRATE_FLAG.persistent ? await definitionToStore(driver, domain, outgoing, persistentXml) : undefined;
-		if (uri === undefined) throw new VirtError("INVALID_ARG", "migration URI is missing: the destination tells it");
-		const address = parseMigrationUri(uri);
-		const route = flags & MIGRATE_FLAG.parallel ? directRoute(address) : connectedRoute(address);
-		const tls = flags & MIGRATE_FLAG.tls ? certificateName(address, params) : undefined;
+		const way = request.tunnel ? { route: tunnelRoute(request.tunnel), tls: undefined } : wayTo(uri, params, flags);
 		await asJob(domain, "migration-out", async (job) => {
 			outgoing.job = job;
 			if (context.signal.aborted) job.abort();
-			await sendGuest(driver, domain, outgoing.run, job, { route, bandwidth, tuning, tls });
+			await sendGuest(driver, domain, outgoing.run, job, { ...way, bandwidth, tuning });
 		});
 		outgoing.phase = "performed";
 		return {
@@ -129,6 +134,19 @@ export async function migratePerform(
 		outgoing[Symbol.dispose]();
 		throw error;
 	}
+}
+
+function wayTo(
+	uri: string | undefined,
+	params: MigrationParameters,
+	flags: number,
+): Pick<SendRequest, "route" | "tls"> {
+	if (uri === undefined) throw new VirtError("INVALID_ARG", "migration URI is missing: the destination tells it");
+	const address = parseMigrationUri(uri);
+	return {
+		route: flags & MIGRATE_FLAG.parallel ? directRoute(address) : connectedRoute(address),
+		tls: flags & MIGRATE_FLAG.tls ? certificateName(address, params) : undefined,
+	};
 }
 
 /** Whom the destination's certificate must be for. Throws OPERATION_UNSUPPORTED where nobody can tell. */

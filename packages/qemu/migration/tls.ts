@@ -23,7 +23,7 @@ function folderOf({ migrateTlsX509CertDir, defaultTlsX509CertDir }: DriverSettin
 
 /** Throws OPERATION_INVALID where guests of this host only travel encrypted. */
 export function checkTls({ migrateTlsForce }: DriverSettings, flags: number): void {
-	if (migrateTlsForce && !(flags & MIGRATE_FLAG.tls))
+	if (migrateTlsForce && !(flags & (MIGRATE_FLAG.tls | MIGRATE_FLAG.tunnelled)))
 		throw new VirtError("OPERATION_INVALID", "this libvirtd instance allows migration only with VIR_MIGRATE_TLS flag");
 }
 

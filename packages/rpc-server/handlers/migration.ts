@@ -1,14 +1,37 @@
-// Live migration as the client leads it or lets the source lead it, by the third version of libvirt's protocol with typed parameters.
+// Live migration as the client leads it or lets the source lead it, by the third version of libvirt's protocol, with typed parameters or without.
 
+import type { Duplex } from "node:stream";
 import { VirtError } from "@virtkit/base/errors";
 import type { Hypervisor } from "@virtkit/core/hypervisor";
 import { checkFlags, checkWritable } from "@virtkit/core/invoke";
 import { MIGRATE_FLAGS } from "@virtkit/core/operations";
-import type { Handlers } from "../handler.ts";
+import { param, type TypedParam } from "@virtkit/core/typed-params";
+import type { ClientContext, Handlers } from "../handler.ts";
 import { coreContext, nothing, onDomain, wireDomain } from "./domain-call.ts";
 
 export function migrationHandlers(hypervisor: Hypervisor): Handlers {
-	return { ...source(hypervisor), ...destination(hypervisor), ...limits(hypervisor) };
+	return {
+		...source(hypervisor),
+		...plainSource(hypervisor),
+		...destination(hypervisor),
+		...limits(hypervisor),
+	};
+}
+
+/** What the calls without typed parameters say, as parameters. */
+function plainParams(said: {
+	readonly dname?: string | null;
+	readonly xml?: string | null;
+	readonly uri?: string | null;
+	readonly resource?: bigint;
+}): TypedParam[] {
+	const text = (field: string, value: string | null | undefined) => (value ? [param.string(field, value)] : []);
+	return [
+		...text("destination_name", said.dname),
+		...text("destination_xml", said.xml),
+		...text("migrate_uri", said.uri),
+		...(said.resource ? [param.ullong("bandwidth", said.resource)] : []),
+	];
 }
 
 function source(hypervisor: Hypervisor): Handlers {
@@ -25,26 +48,88 @@ function source(hypervisor: Hypervisor): Handlers {
 	};
 }
 
-function destination({ domains }: Hypervisor): Handlers {
-	const [prepareApi, finishApi] = ["virDomainMigratePrepare3Params", "virDomainMigrateFinish3Params"] as const;
+function plainSource(hypervisor: Hypervisor): Handlers {
+	const on = onDomain(hypervisor);
 	return {
-		DOMAIN_MIGRATE_PREPARE3_PARAMS: async (context, { params, cookieIn, flags }) => {
-			const core = coreContext(context);
-			checkWritable(prepareApi, core);
-			checkFlags(prepareApi, flags, MIGRATE_FLAGS);
-			if (!domains.migratePrepare) throw new VirtError("NO_SUPPORT", prepareApi);
-			const { cookie, uri } = await domains.migratePrepare({ params, cookie: cookieIn }, flags, core);
-			return { cookieOut: cookie, uriOut: uri ?? null };
+		DOMAIN_MIGRATE_BEGIN3: (context, { dom, xmlin, flags, dname, resource }) =>
+			on(
+				context,
+				dom,
+				"migrateBegin",
+				Number(flags),
+				({ cookie, xml }) => ({ cookieOut: cookie, xml }),
+				plainParams({ dname, xml: xmlin, resource }),
+			),
+		DOMAIN_MIGRATE_PERFORM3: (context, { dom, xmlin, cookieIn, dconnuri, uri, flags, dname, resource }) => {
+			const params = plainParams({ dname, xml: xmlin, uri, resource });
+			const request = { params, cookie: cookieIn, ...(dconnuri === null ? {} : { peer: dconnuri }) };
+			return on(context, dom, "migratePerform", Number(flags), ({ cookie }) => ({ cookieOut: cookie }), request);
 		},
-		DOMAIN_MIGRATE_FINISH3_PARAMS: async (context, { params, cookieIn, flags, cancelled }) => {
-			const core = coreContext(context);
-			checkWritable(finishApi, core);
-			checkFlags(finishApi, flags, MIGRATE_FLAGS);
-			if (!domains.migrateFinish) throw new VirtError("NO_SUPPORT", finishApi);
-			const request = { params, cookie: cookieIn, cancelled: cancelled !== 0 };
-			const { domain, cookie } = await domains.migrateFinish(request, flags, core);
-			return { dom: wireDomain(domain), cookieOut: cookie };
+		DOMAIN_MIGRATE_CONFIRM3: (context, { dom, flags, cancelled }) =>
+			on(context, dom, "migrateConfirm", Number(flags), nothing, cancelled !== 0),
+	};
+}
+
+interface Prepare {
+	readonly params: readonly TypedParam[];
+	readonly cookie: Uint8Array;
+	readonly flags: number;
+	readonly tunnel?: Duplex;
+}
+
+function destination({ domains }: Hypervisor): Handlers {
+	const prepare = async (api: string, context: ClientContext, { flags, ...request }: Prepare) => {
+		const core = coreContext(context);
+		checkWritable(api, core);
+		checkFlags(api, flags, MIGRATE_FLAGS);
+		if (!domains.migratePrepare) throw new VirtError("NO_SUPPORT", api);
+		const { cookie, uri } = await domains.migratePrepare(request, flags, core);
+		return { cookieOut: cookie, uriOut: uri ?? null };
+	};
+	const finish = async (
+		api: string,
+		context: ClientContext,
+		{ flags, cancelled, ...request }: Prepare & { readonly cancelled: number },
+	) => {
+		const core = coreContext(context);
+		checkWritable(api, core);
+		checkFlags(api, flags, MIGRATE_FLAGS);
+		if (!domains.migrateFinish) throw new VirtError("NO_SUPPORT", api);
+		const finished = await domains.migrateFinish({ ...request, cancelled: cancelled !== 0 }, flags, core);
+		return { dom: wireDomain(finished.domain), cookieOut: finished.cookie };
+	};
+	return {
+		DOMAIN_MIGRATE_PREPARE3_PARAMS: (context, { params, cookieIn, flags }) =>
+			prepare("virDomainMigratePrepare3Params", context, { params, cookie: cookieIn, flags }),
+		DOMAIN_MIGRATE_PREPARE3: (context, { cookieIn, uriIn, flags, dname, resource, domXml }) =>
+			prepare("virDomainMigratePrepare3", context, {
+				params: plainParams({ dname, xml: domXml, uri: uriIn, resource }),
+				cookie: cookieIn,
+				flags: Number(flags),
+			}),
+		DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS: async (context, { params, cookieIn, flags }) => {
+			const request = { params, cookie: cookieIn, flags, tunnel: context.openStream() };
+			const { cookieOut } = await prepare("virDomainMigratePrepareTunnel3Params", context, request);
+			return { cookieOut };
 		},
+		DOMAIN_MIGRATE_PREPARE_TUNNEL3: async (context, { cookieIn, flags, dname, resource, domXml }) => {
+			const { cookieOut } = await prepare("virDomainMigratePrepareTunnel3", context, {
+				params: plainParams({ dname, xml: domXml, resource }),
+				cookie: cookieIn,
+				flags: Number(flags),
+				tunnel: context.openStream(),
+			});
+			return { cookieOut };
+		},
+		DOMAIN_MIGRATE_FINISH3_PARAMS: (context, { params, cookieIn, flags, cancelled }) =>
+			finish("virDomainMigrateFinish3Params", context, { params, cookie: cookieIn, flags, cancelled }),
+		DOMAIN_MIGRATE_FINISH3: (context, { dname, cookieIn, flags, cancelled }) =>
+			finish("virDomainMigrateFinish3", context, {
+				params: plainParams({ dname }),
+				cookie: cookieIn,
+				flags: Number(flags),
+				cancelled,
+			}),
 	};
 }
 
