@@ -87,7 +87,8 @@ export interface DomainEventPayloads {
 		subject: { type: string; name: string }[];
 	};
 	"control-error": object;
-	"block-job": { path: string; target: string; type: number; status: number };
+	/** path: of images in the host's file systems alone. */
+	"block-job": { path: string | undefined; target: string; type: number; status: number };
 	/** reason: missing on start 0, dropped on start 1. */
 	"disk-change": {
 		oldPath: string | undefined;

@@ -1,7 +1,12 @@
 // Boot sectors of our own: guests that run in milliseconds without any operating system, for tests that only need one running.
 
 /** Prints a text on the first serial port and then does one of these for ever, or powers the guest off. */
-export type BootSectorEnd = "halt" | "spin" | "echo" | "poweroff";
+export type BootSectorEnd = "halt" | "spin" | "echo" | "poweroff" | "write" | PortWrites;
+
+/** Writes to I/O ports, in order, and halts: how a guest without an operating system has its hardware do something. */
+export interface PortWrites {
+	readonly out: readonly { readonly port: number; readonly value: number; readonly bits: 8 | 16 }[];
+}
 
 const SECTOR = 512;
 /** SeaBIOS boots no disk of less than one cylinder (16 heads of 63 sectors). */
@@ -15,7 +20,7 @@ const word = (value: number) => [value & 0xff, value >> 8];
 const relative = (from: number, to: number) => (to - from) & 0xff;
 
 /** The code of each ending, in 16-bit real mode; `at` is the offset at which it lies. */
-const ENDINGS: Readonly<Record<BootSectorEnd, (at: number) => readonly number[]>> = {
+const ENDINGS: Readonly<Record<Exclude<BootSectorEnd, PortWrites>, (at: number) => readonly number[]>> = {
 	// sti; hlt; jmp back to hlt
 	halt: (at) => [0xfb, 0xf4, 0xeb, relative(at + 4, at + 1)],
 	// jmp to itself
@@ -37,7 +42,23 @@ const ENDINGS: Readonly<Record<BootSectorEnd, (at: number) => readonly number[]>
 		...[0xb8, ...word(0x5307), 0xbb, ...word(0x0001), 0xb9, ...word(0x0003), 0xcd, 0x15],
 		...[0xeb, relative(at + 29, at + 27)],
 	],
+	// the BIOS writes this sector to cylinder 0, head 1, sector 1 of the first disk (int 13h, function 03h): 32,256 bytes from its start
+	write: (at) => [
+		...[0x31, 0xc0, 0x8e, 0xc0, 0xb8, ...word(0x0301), 0xbb, ...word(LOAD_ADDRESS)],
+		...[0xb9, ...word(0x0001), 0xba, ...word(0x0180), 0xcd, 0x13],
+		...ENDINGS.halt(at + 18),
+	],
 };
+
+function endingOf(end: BootSectorEnd, at: number): readonly number[] {
+	if (typeof end === "string") return ENDINGS[end](at);
+	// mov dx, port; mov ax, value; out dx, al or ax
+	const writes = end.out.flatMap(({ port, value, bits }) => [
+		...[0xba, ...word(port), 0xb8, ...word(value)],
+		bits === 8 ? 0xee : 0xef,
+	]);
+	return [...writes, ...ENDINGS.halt(at + writes.length)];
+}
 
 /**
  * A raw disk image that a PC BIOS boots at once: it prints `text` on COM1 and ends as told.
@@ -59,7 +80,7 @@ export function bootDisk(text: string, end: BootSectorEnd = "halt"): Uint8Array 
 		...[0xeb, relative(loop + 8, loop)], // jmp back to lodsb
 	];
 	const endAt = setup.length + print(0).length;
-	const ending = ENDINGS[end](endAt);
+	const ending = endingOf(end, endAt);
 	const textAt = endAt + ending.length;
 	const sector = new Uint8Array(DISK);
 	if (textAt + message.length + 1 > SECTOR - 2) throw new RangeError(`the text has ${message.length} bytes, too many`);

@@ -7,12 +7,12 @@ import type { DiskDef } from "@virtkit/model/domain/disk";
 import { sourcePath } from "@virtkit/model/domain/disk-source";
 import { type Outcome, settleBackupJob } from "../backup/end.ts";
 import { changeConfig } from "../config/impact.ts";
-import { type DiskImage, imageChain } from "../devices/disk-image.ts";
+import { type DiskImage, imageChain, isEmptyDisk, topImage } from "../devices/disk-image.ts";
 import type { LiveContext } from "../devices/entry.ts";
 import type { QemuDomain } from "../domain/domain.ts";
-import { sourcePathOf } from "../domain/find-device.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { localPath } from "../facts/image-size.ts";
 import { liveContext } from "../hotplug/removal.ts";
 import { lendFiles } from "../lifecycle/ownership.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
@@ -21,16 +21,16 @@ import { type BlockJob, diskOfJob, JOB_STATUS, JOB_TYPE } from "./job.ts";
 import { imagesBetween, installTop, layerAt, mirrorImages, setBelow } from "./layers.ts";
 import { closeImages } from "./nodes.ts";
 
-/** Tells that the job has come to that. `before`: the disk's path as it was. */
+/** Tells that the job has come to that. The disk is named by its image as it is now, after what the job did to it. */
 export function tellJob(
 	driver: Driver,
 	domain: QemuDomain,
 	job: BlockJob,
-	before: string,
+	disk: DiskDef | undefined,
 	status: keyof typeof JOB_STATUS,
 ): void {
 	driver.emit("block-job", domain.ref, {
-		path: before,
+		path: disk && !isEmptyDisk(disk) ? localPath(topImage(disk)) : undefined,
 		target: job.disk,
 		type: JOB_TYPE[job.type],
 		status: JOB_STATUS[status],
@@ -95,12 +95,11 @@ export async function finishJob(
 	run.blockJobs.delete(job.name);
 	const isAborted = job.state === "aborting";
 	const changes = error === undefined && !isAborted && (job.type !== "copy" || job.state === "pivoting");
-	const before = disk ? sourcePathOf(disk) : "";
 	if (disk) await settleDisk(disk, job, changes, liveContext(driver, domain, run));
 	run.live.changed();
 	lendFiles(driver, run, run.live.def);
 	await saveStatusNow(domain, run);
-	tellJob(driver, domain, job, before, isAborted ? "cancelled" : error === undefined ? "completed" : "failed");
+	tellJob(driver, domain, job, disk, isAborted ? "cancelled" : error === undefined ? "completed" : "failed");
 	return error;
 }
 
@@ -115,7 +114,7 @@ async function finishBackupJob(
 	const disk = diskOfJob(run, job);
 	const end = await settleBackupJob(driver, domain, run, job, outcome);
 	lendFiles(driver, run, run.live.def);
-	tellJob(driver, domain, job, disk ? sourcePathOf(disk) : "", end);
+	tellJob(driver, domain, job, disk, end);
 }
 
 async function settleDisk(disk: DiskDef, job: BlockJob, changes: boolean, context: LiveContext): Promise<void> {

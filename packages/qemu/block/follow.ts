@@ -3,7 +3,6 @@
 import { toVirtError } from "@virtkit/base/errors";
 import { continueBackup, settleLostJob } from "../backup/recover.ts";
 import type { QemuDomain } from "../domain/domain.ts";
-import { sourcePathOf } from "../domain/find-device.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import type { EventHandlers, EventSource } from "../events/handler.ts";
@@ -28,7 +27,7 @@ function jobChanged(where: Where, job: BlockJob, status: string): void {
 		if (disk?.mirror) disk.mirror.ready = "yes";
 		run.live.changed();
 		saveStatus(driver, domain);
-		tellJob(driver, domain, job, disk ? sourcePathOf(disk) : "", "ready");
+		tellJob(driver, domain, job, disk, "ready");
 	}
 	if (status !== "concluded") return;
 	const waiting = run.blockJobWaits.get(job.name);

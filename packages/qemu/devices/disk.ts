@@ -2,10 +2,10 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import { type DiskBus, type DiskDef, diskEncryption } from "@virtkit/model/domain/disk";
-import { diskNameIndex, parseDiskName, parseNvmeName } from "@virtkit/model/domain/disk-name";
-import { findController } from "../addresses/controllers.ts";
+import { diskNameIndex, parseNvmeName } from "@virtkit/model/domain/disk-name";
 import { virtioSlot } from "../addresses/pci-need.ts";
 import { refuseDevice } from "./device-rule.ts";
+import { diskAlias } from "./disk-alias.ts";
 import { buildDisk } from "./disk-build.ts";
 import { checkDisk } from "./disk-check.ts";
 import { checkDiskCommon } from "./disk-check-common.ts";
@@ -106,18 +106,10 @@ function joinThrottleGroup(disk: DiskDef, { def }: DefineContext): void {
 	if (member?.iotune) disk.iotune = { ...member.iotune };
 }
 
-function alias(disk: DiskDef, { def }: DefineContext): string {
-	const { address, target } = disk;
-	if (address?.type !== "drive") return `${target.bus}-disk${parseDiskName(target.dev ?? "")?.index ?? -1}`;
-	const { controller, bus, target: id, unit } = address;
-	const wide = target.bus === "scsi" && findController(def, "scsi", controller)?.model !== "lsilogic";
-	return `${target.bus}${[controller, bus, ...(wide ? [id] : []), unit].join("-")}`;
-}
-
 export const disk: DeviceEntry<DiskDef> = {
 	kind: "disk",
 	list: (def) => def.devices.disks,
-	alias: (device, _, context) => alias(device, context),
+	alias: (device, _, context) => diskAlias(device, context),
 	complete: completeDisk,
 	checkCommon: checkDiskCommon,
 	check: checkDisk,

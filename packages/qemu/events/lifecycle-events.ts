@@ -22,7 +22,14 @@ const SUSPENDED: Partial<Record<PausedReason, Suspended>> = {
 type Resumed = Extract<Lifecycle, { event: "resumed" }>["detail"];
 
 /** The event's detail for each reason to run; `unpaused` for those that are not here. */
-const RESUMED: Partial<Record<RunningReason, Resumed>> = { migrated: "migrated", "from-snapshot": "from-snapshot" };
+const RESUMED: Partial<Record<RunningReason, Resumed>> = {
+	restored: "from-snapshot",
+	"from-snapshot": "from-snapshot",
+	migrated: "migrated",
+	"migration-canceled": "migrated",
+	postcopy: "postcopy",
+	"postcopy-failed": "postcopy-failed",
+};
 
 /** The detail of a suspended event for a reason to pause. */
 export const suspendedDetail = (reason: PausedReason): Suspended => SUSPENDED[reason] ?? "paused";
@@ -66,6 +73,11 @@ export const lifecycleEvents: EventHandlers = {
 		driver.emit("reboot", domain.ref, {});
 		run.fakeReboot = false;
 		saveStatus(driver, domain);
+	},
+
+	MIGRATION_PASS({ driver, domain }, { pass }) {
+		// Also told of what is saved: QEMU migrates that to a file. Not of migrations that somebody else began.
+		if (domain.lock.asyncJob !== undefined) driver.emit("migration-iteration", domain.ref, { iteration: pass });
 	},
 
 	SUSPEND: (source) => sleep(source, "memory"),

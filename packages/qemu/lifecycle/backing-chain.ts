@@ -7,7 +7,9 @@ import { errnoOf, errnoText } from "@virtkit/host/system-error";
 import type { BackingStoreDef } from "@virtkit/model/domain/backing-store";
 import type { DiskDef } from "@virtkit/model/domain/disk";
 import { IMAGE_FORMATS, type ImageFormat } from "@virtkit/model/domain/disk-source";
+import { diskAlias } from "../devices/disk-alias.ts";
 import { imageChain, isEmptyDisk } from "../devices/disk-image.ts";
+import type { Definition } from "../domain/definition.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { ImageDescriptors } from "../domain/fd-groups.ts";
 import { sourcePathOf } from "../domain/find-device.ts";
@@ -44,18 +46,19 @@ export function settleImages(driver: Driver, domain: QemuDomain, run: Run, passe
 			return true;
 		} catch (error) {
 			if (disk.source?.startupPolicy !== "optional") throw error;
-			return dropMissing(driver, domain, disk);
+			return dropMissing(driver, domain, run.live, disk);
 		}
 	});
 }
 
 /** False where the whole disk is to go. */
-function dropMissing(driver: Driver, domain: QemuDomain, disk: DiskDef): boolean {
+function dropMissing(driver: Driver, domain: QemuDomain, def: Definition, disk: DiskDef): boolean {
 	const removable = disk.device === "cdrom" || disk.device === "floppy";
 	driver.emit("disk-change", domain.ref, {
 		oldPath: sourcePathOf(disk),
 		newPath: undefined,
-		device: disk.alias ?? "",
+		// Devices get their names after their images are looked at.
+		device: disk.alias ?? diskAlias(disk, def),
 		reason: removable ? CHANGE.missing : CHANGE.dropped,
 	});
 	if (removable) delete disk.source;

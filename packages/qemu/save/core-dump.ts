@@ -78,7 +78,7 @@ async function writeDump(
 ): Promise<void> {
 	const target = await createFile(path);
 	try {
-		if (flags & DUMP_FLAG.memoryOnly) await dumpMemory(driver, domain, run, job, target.file.fd, format);
+		if (flags & DUMP_FLAG.memoryOnly) await dumpMemory(domain, run, job, target.file.fd, format);
 		else {
 			if (format !== 0)
 				throw new VirtError("OPERATION_UNSUPPORTED", "kdump-compressed format is only supported with memory-only dump");
@@ -92,14 +92,7 @@ async function writeDump(
 	}
 }
 
-async function dumpMemory(
-	driver: Driver,
-	domain: QemuDomain,
-	run: Run,
-	job: DomainJob,
-	fd: number,
-	number: number,
-): Promise<void> {
+async function dumpMemory(domain: QemuDomain, run: Run, job: DomainJob, fd: number, number: number): Promise<void> {
 	job.statistics = "memory-dump";
 	const format = await memoryFormat(run, number);
 	const { monitor } = run;
@@ -115,9 +108,8 @@ async function dumpMemory(
 	const { result, error } = (await ended).data;
 	if (result.status === "failed")
 		throw new VirtError("OPERATION_FAILED", `memory-only dump failed${error ? `: ${error}` : " for unknown reason"}`);
-	const params = memoryDumpParams(job, result);
-	keepCompleted(domain, params);
-	driver.emit("job-completed", domain.ref, { params });
+	// No event tells of it: libvirt's does of jobs that migrate, and of backups, alone.
+	keepCompleted(domain, memoryDumpParams(job, result));
 }
 
 /** QEMU's name of the format; undefined for ELF, which needs no naming. Throws INVALID_ARG where this QEMU lacks it. */

@@ -28,7 +28,9 @@ test("a guest is saved, and goes on from the file where it was", async () => {
 	assert.equal(restored, domain);
 	await until(() => domain.stateName === "running", "the guest runs");
 	assert.deepEqual(domain.state, { state: "running", reason: "restored" });
-	assert.deepEqual(driver.events, [
+	// How often QEMU goes over the memory is its own affair.
+	const events = driver.events.filter((event) => event !== "migration-iteration");
+	assert.deepEqual(events, [
 		"defined added",
 		"resumed unpaused",
 		"started booted",
@@ -36,7 +38,7 @@ test("a guest is saved, and goes on from the file where it was", async () => {
 		"job-completed",
 		"stopped saved",
 		"started restored",
-		"resumed unpaused",
+		"resumed from-snapshot",
 	]);
 	assert.ok(existsSync(path));
 });
@@ -138,7 +140,7 @@ test("a managed save is what the next start goes on from, once", async () => {
 	driver.events.length = 0;
 	await driver.run("start", domain);
 	await until(() => domain.stateName === "running", "the guest runs");
-	assert.deepEqual(driver.events, ["started restored", "resumed unpaused"]);
+	assert.deepEqual(driver.events, ["started restored", "resumed from-snapshot"]);
 	assert.equal(await driver.run("hasManagedSave", domain), false);
 	await assert.rejects(
 		driver.run("managedSaveXml", domain),

@@ -39,9 +39,10 @@ const ioError = (event: EventOf<"io-error">) => ({
 });
 const ioErrorReason = (event: EventOf<"io-error">) => ({ ...ioError(event), reason: event.reason });
 const controlError = (event: EventOf<"control-error">) => ({ dom: wire(event.domain) });
-const blockJob = (event: EventOf<"block-job">) => ({
+/** The older event names a disk by its path: nothing is told of disks that have none. */
+const blockJob = (event: EventOf<"block-job">, path: string) => ({
 	dom: wire(event.domain),
-	path: event.path,
+	path,
 	type: event.type,
 	status: event.status,
 });
@@ -127,9 +128,14 @@ const EVENTS: readonly EventRow[] = [
 	),
 	row(
 		"block-job",
-		(client, callbackID, event) =>
-			client.sendEvent("DOMAIN_EVENT_CALLBACK_BLOCK_JOB", { callbackID, msg: blockJob(event) }),
-		(client, event) => client.sendEvent("DOMAIN_EVENT_BLOCK_JOB", blockJob(event)),
+		(client, callbackID, event) => {
+			const { path } = event;
+			if (path !== undefined)
+				client.sendEvent("DOMAIN_EVENT_CALLBACK_BLOCK_JOB", { callbackID, msg: blockJob(event, path) });
+		},
+		(client, event) => {
+			if (event.path !== undefined) client.sendEvent("DOMAIN_EVENT_BLOCK_JOB", blockJob(event, event.path));
+		},
 	),
 	row(
 		"disk-change",
