@@ -1,30 +1,28 @@
 // Commands for snapshots of domains.
 
 import type { Domain } from "@virtkit/client/sdk/domain";
-import type { RetOf } from "@virtkit/protocol/procedure-types";
-import { childNamed, textOf, type XmlElement } from "@virtkit/xml/node";
-import { parseXml } from "@virtkit/xml/parse";
+import { childNamed, type XmlElement } from "@virtkit/xml/node";
 import { writeXml } from "@virtkit/xml/write";
 import { type CliContext, CommandError, orFail } from "../context.ts";
 import { flag, named, needed, optional, rest } from "../grammar/command.ts";
-import { formatLocalTime } from "../output/time.ts";
-import { formatTree } from "../output/tree.ts";
 import { editText } from "../shell/editor.ts";
 import { type CliCommand, declare, domainOption, exclusive } from "./declare.ts";
 import { readFile } from "./definition.ts";
+import {
+	bitsOf,
+	checkListing,
+	childText,
+	clash,
+	createMoment,
+	deleteMoment,
+	listMoments,
+	type Moment,
+	momentFacts,
+	momentXml,
+	printParent,
+	SNAPSHOT,
+} from "./moments.ts";
 import { newDocument, snapshotDisk, snapshotMemory } from "./specs.ts";
-
-type Snapshot = RetOf<"DOMAIN_SNAPSHOT_LOOKUP_BY_NAME">["snap"];
-
-/** The sum of a table's bits whose options are given. */
-export function bitsOf<K extends string>(
-	table: Readonly<Record<K, number>>,
-	args: { readonly [N in NoInfer<K>]: unknown },
-): number {
-	let sum = 0;
-	for (const name in table) if (args[name]) sum |= table[name];
-	return sum;
-}
 
 const name = optional("the snapshot", { completes: "snapshot" });
 const current = flag("the current snapshot");
@@ -36,28 +34,13 @@ async function find(
 	spelled: string | undefined,
 	useCurrent: boolean,
 	option = "snapshotname",
-): Promise<Snapshot> {
+): Promise<Moment> {
 	const { rpc } = await context.connection;
 	if (spelled !== undefined && useCurrent) throw new CommandError(`--${option} and --current are mutually exclusive`);
 	if (spelled === undefined && !useCurrent) throw new CommandError(`--${option} or --current is required`);
-	const { ref: dom } = domain;
-	const found =
-		spelled === undefined
-			? await rpc.call("DOMAIN_SNAPSHOT_CURRENT", { dom, flags: 0 })
-			: await rpc.call("DOMAIN_SNAPSHOT_LOOKUP_BY_NAME", { dom, name: spelled, flags: 0 });
-	return found.snap;
+	if (spelled !== undefined) return SNAPSHOT.lookup(rpc, domain.ref, spelled);
+	return (await domain.call("DOMAIN_SNAPSHOT_CURRENT", { flags: 0 })).snap;
 }
-
-async function xmlOf(context: CliContext, snap: Snapshot, flags = 0): Promise<string> {
-	const { rpc } = await context.connection;
-	return (await rpc.call("DOMAIN_SNAPSHOT_GET_XML_DESC", { snap, flags })).xml;
-}
-
-const childText = (element: XmlElement | undefined, tag: string): string | undefined => {
-	const child = element && childNamed(element, tag);
-	return child && textOf(child);
-};
-const parentOf = (document: XmlElement): string | undefined => childText(childNamed(document, "parent"), "name");
 
 /** virDomainSnapshotCreateFlags */
 const CREATE = {
@@ -83,17 +66,6 @@ const createOptions = {
 	validate: flag("hold the description against its schema"),
 } as const;
 
-async function create(
-	context: CliContext,
-	domain: Domain,
-	xmlDesc: string,
-	flags: number,
-	from?: string,
-): Promise<void> {
-	const { snap } = await domain.call("DOMAIN_SNAPSHOT_CREATE_XML", { xmlDesc, flags });
-	context.sayInline(`Domain snapshot ${snap.name} created${from === undefined ? "" : ` from '${from}'`}`);
-}
-
 const snapshotCreate = declare({
 	name: "snapshot-create",
 	summary: "Create a snapshot from XML",
@@ -109,7 +81,8 @@ const snapshotCreate = declare({
 		const redefine = args.redefine ? REDEFINE | (args.current ? MAKE_CURRENT : 0) : 0;
 		const domain = await context.domain(args.domain);
 		const xml = args.xmlfile === undefined ? "<domainsnapshot/>" : readFile(args.xmlfile);
-		await create(context, domain, xml, redefine | bitsOf(CREATE, args), args.xmlfile);
+		clash(SNAPSHOT, args, "CREATE", "redefine", "no-metadata");
+		await createMoment(SNAPSHOT, context, domain, xml, redefine | bitsOf(CREATE, args), args.xmlfile);
 	},
 });
 
@@ -131,7 +104,7 @@ const snapshotCreateAs = declare({
 		const memory = args.memspec === undefined ? undefined : snapshotMemory(args.memspec);
 		const xml = writeXml(newDocument("domainsnapshot", args, memory, args.diskspec.map(snapshotDisk)));
 		if (args["print-xml"]) return context.print(xml);
-		await create(context, domain, xml, bitsOf(CREATE, args));
+		await createMoment(SNAPSHOT, context, domain, xml, bitsOf(CREATE, args));
 	},
 });
 
@@ -151,7 +124,7 @@ const snapshotEdit = declare({
 		const domain = await context.domain(args.domain);
 		const { rpc } = await context.connection;
 		const snap = await find(context, domain, args.snapshotname, args.current && args.snapshotname === undefined);
-		const before = await xmlOf(context, snap, 1);
+		const before = await momentXml(SNAPSHOT, context, snap, 1);
 		const after = await editText(before, `${snap.name}.xml`);
 		if (after === before) return context.say(`Snapshot ${snap.name} XML configuration not changed.`);
 		const disk = after.includes("<state>disk-snapshot</state>") ? DISK_ONLY : 0;
@@ -181,7 +154,7 @@ const snapshotCurrent = declare({
 		exclusive(args, "name", "snapshotname");
 		const domain = await context.domain(args.domain);
 		if (args.snapshotname !== undefined) {
-			const xmlDesc = await xmlOf(context, await find(context, domain, args.snapshotname, false), 1);
+			const xmlDesc = await momentXml(SNAPSHOT, context, await find(context, domain, args.snapshotname, false), 1);
 			const disk = xmlDesc.includes("<state>disk-snapshot</state>") ? DISK_ONLY : 0;
 			await domain.call("DOMAIN_SNAPSHOT_CREATE_XML", { xmlDesc, flags: REDEFINE | MAKE_CURRENT | disk });
 			return context.sayInline(`Snapshot ${args.snapshotname} set as current`);
@@ -189,7 +162,9 @@ const snapshotCurrent = declare({
 		const { result } = await domain.call("DOMAIN_HAS_CURRENT_SNAPSHOT", { flags: 0 });
 		if (!result) throw new CommandError(`domain '${args.domain}' has no current snapshot`);
 		const snap = await find(context, domain, undefined, true);
-		context.terminal.out(args.name ? snap.name : await xmlOf(context, snap, args["security-info"] ? 1 : 0));
+		context.terminal.out(
+			args.name ? snap.name : await momentXml(SNAPSHOT, context, snap, args["security-info"] ? 1 : 0),
+		);
 	},
 });
 
@@ -204,7 +179,7 @@ const snapshotInfo = declare({
 		const { rpc } = await context.connection;
 		const count = async (flags: number): Promise<string> =>
 			String((await rpc.call("DOMAIN_SNAPSHOT_NUM_CHILDREN", { snap, flags })).num);
-		const document = parseXml(await xmlOf(context, snap));
+		const { document, parent } = await momentFacts(SNAPSHOT, context, snap);
 		const isCurrent = await rpc.call("DOMAIN_SNAPSHOT_IS_CURRENT", { snap, flags: 0 }).catch(() => undefined);
 		const metadata = await rpc.call("DOMAIN_SNAPSHOT_HAS_METADATA", { snap, flags: 0 });
 		context.facts(
@@ -214,7 +189,7 @@ const snapshotInfo = declare({
 				["Current", isCurrent?.current ? "yes" : "no"],
 				["State", childText(document, "state") ?? ""],
 				["Location", isExternal(document) ? "external" : "internal"],
-				["Parent", parentOf(document) ?? "-"],
+				["Parent", parent ?? "-"],
 				["Children", await count(0)],
 				["Descendants", await count(1)],
 				["Metadata", metadata.metadata ? "yes" : "no"],
@@ -274,60 +249,11 @@ const snapshotList = declare({
 		const below = args.from !== undefined || args.current;
 		if (args.descendants && !below) throw new CommandError("--descendants requires either --from or --current");
 		const domain = await context.domain(args.domain);
-		const flags = bitsOf(FILTERS, args) | bitsOf(MORE_FILTERS, args) | (args.tree && below ? 1 : 0);
+		const flags = bitsOf(FILTERS, args) | bitsOf(MORE_FILTERS, args);
 		const start = below ? await find(context, domain, args.from, args.current, "from") : undefined;
-		const snapshots = await list(context, domain, start, flags);
-		if (args.name && !context.options.json) return printNames(context, snapshots);
-		const documents = await Promise.all(
-			snapshots.map(async (snap) => ({ snap, document: parseXml(await xmlOf(context, snap)) })),
-		);
-		if (args.tree)
-			return context.terminal.out(
-				formatTree(documents.map(({ snap, document }) => ({ name: snap.name, parent: parentOf(document) }))),
-			);
-		const rows = documents.map(({ snap, document }) => [
-			snap.name,
-			formatLocalTime(Number(childText(document, "creationTime") ?? 0)),
-			childText(document, "state") ?? "",
-			...(args.parent ? [parentOf(document) ?? ""] : []),
-		]);
-		context.table(["Name", "Creation Time", "State", ...(args.parent ? ["Parent"] : [])], rows);
+		await listMoments(SNAPSHOT, context, domain, args, { start, flags, columns: { State: "state" } });
 	},
 });
-
-/** What a listing cannot be at once. Throws in virsh's words; `filters` are those that no tree can have. */
-export function checkListing<
-	T extends Readonly<Record<"tree" | "name" | "parent" | "roots" | "from", boolean | string | undefined>>,
->(args: T, filters: readonly string[]): void {
-	exclusive(args, "tree", "name");
-	exclusive(args, "parent", "roots");
-	exclusive(args, "parent", "tree");
-	exclusive(args, "roots", "tree");
-	exclusive(args, "roots", "from");
-	const given: Readonly<Record<string, unknown>> = args;
-	const filter = filters.find((one) => args.tree && given[one] === true);
-	if (filter !== undefined) throw new CommandError(`--${filter} and --tree are mutually exclusive`);
-}
-
-/** Names, one a line. */
-export function printNames(context: CliContext, named: readonly { readonly name: string }[]): void {
-	for (const { name } of named) context.print(name);
-}
-
-/** All snapshots, or those below one; by name unless they come in order. */
-async function list(
-	context: CliContext,
-	domain: Domain,
-	start: Snapshot | undefined,
-	flags: number,
-): Promise<Snapshot[]> {
-	const { rpc } = await context.connection;
-	const { snapshots } = start
-		? await rpc.call("DOMAIN_SNAPSHOT_LIST_ALL_CHILDREN", { snapshot: start, needResults: 1, flags })
-		: await domain.call("DOMAIN_LIST_ALL_SNAPSHOTS", { needResults: 1, flags });
-	if (flags & MORE_FILTERS.topological) return snapshots;
-	return snapshots.sort((one, other) => (one.name.toLowerCase() < other.name.toLowerCase() ? -1 : 1));
-}
 
 const snapshotDumpxml = declare({
 	name: "snapshot-dumpxml",
@@ -341,7 +267,7 @@ const snapshotDumpxml = declare({
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
 		const snap = await find(context, domain, args.snapshotname, false);
-		context.terminal.out(await xmlOf(context, snap, args["security-info"] ? 1 : 0));
+		context.terminal.out(await momentXml(SNAPSHOT, context, snap, args["security-info"] ? 1 : 0));
 	},
 });
 
@@ -353,9 +279,7 @@ const snapshotParent = declare({
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
 		const snap = await find(context, domain, args.snapshotname, args.current);
-		const parent = parentOf(parseXml(await xmlOf(context, snap)));
-		if (parent === undefined) throw new CommandError(`snapshot '${snap.name}' has no parent`);
-		context.terminal.out(parent);
+		await printParent(SNAPSHOT, context, snap);
 	},
 });
 
@@ -379,14 +303,14 @@ const snapshotRevert = declare({
 		const domain = await context.domain(args.domain);
 		const snap = await find(context, domain, args.snapshotname, args.current);
 		const { rpc } = await context.connection;
-		const revert = rpc.call("DOMAIN_REVERT_TO_SNAPSHOT", { snap, flags: bitsOf(REVERT, args) });
-		await orFail(`Failed to revert snapshot ${snap.name}`, revert);
+		const revert = async (): Promise<void> => {
+			clash(SNAPSHOT, args, "REVERT", "running", "paused");
+			await rpc.call("DOMAIN_REVERT_TO_SNAPSHOT", { snap, flags: bitsOf(REVERT, args) });
+		};
+		await orFail(`Failed to revert snapshot ${snap.name}`, revert());
 		context.say(`Domain snapshot ${snap.name} reverted`);
 	},
 });
-
-/** virDomainSnapshotDeleteFlags, and those of checkpoints, which are the same. */
-export const DELETE = { children: 1, metadata: 2, "children-only": 4 } as const;
 
 const snapshotDelete = declare({
 	name: "snapshot-delete",
@@ -403,9 +327,7 @@ const snapshotDelete = declare({
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
 		const snap = await find(context, domain, args.snapshotname, args.current);
-		const { rpc } = await context.connection;
-		const done = rpc.call("DOMAIN_SNAPSHOT_DELETE", { snap, flags: bitsOf(DELETE, args) });
-		await orFail(`Failed to delete snapshot ${snap.name}`, done);
+		await deleteMoment(SNAPSHOT, context, snap, args);
 		context.say(`Domain snapshot ${snap.name} ${args["children-only"] ? "children " : ""}deleted`);
 	},
 });
