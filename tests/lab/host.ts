@@ -23,6 +23,17 @@ const HARDWARE = [
 	// A processor with AMD's virtualization, nested paging included, which QEMU emulates.
 	["-machine", "q35", "-cpu", "EPYC,+svm", "-smp", "2", "-m", "3072"],
 	["-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot"],
+	// Devices to give to guests: a network card alone in its group of the IOMMU, and a USB device.
+	["-device", "intel-iommu,intremap=on,caching-mode=on"],
+	[
+		"-device",
+		"pcie-root-port,id=lab-port,chassis=1",
+		"-netdev",
+		"user,id=lab-net",
+		"-device",
+		"e1000e,netdev=lab-net,bus=lab-port",
+	],
+	["-device", "qemu-xhci,id=lab-usb", "-device", "usb-tablet,bus=lab-usb.0"],
 ].flat();
 
 /**
@@ -38,7 +49,7 @@ export async function runInLab(share: string, scenario: URL): Promise<LabResult>
 		"qemu-system-x86_64",
 		[
 			...HARDWARE,
-			...["-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 panic=-1 quiet"],
+			...["-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 panic=-1 quiet intel_iommu=on iommu=pt"],
 			...["-drive", `file=${disk},format=raw,if=none,id=disk,snapshot=on,cache=unsafe`],
 			...["-device", "virtio-blk-pci,drive=disk"],
 			...["-virtfs", `local,path=${share},mount_tag=lab,security_model=none,id=lab`],

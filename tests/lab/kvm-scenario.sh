@@ -39,6 +39,14 @@ threads() {
 		echo "$(cat "$task/comm"): ${task##*/} $(grep Cpus_allowed_list "$task/status") $(sed -n 's/^0:://p' "$task/cgroup")"
 	done
 }
+# The host's device that says to be this: VENDOR DEVICE.
+pci_device() {
+	for folder in /sys/bus/pci/devices/*; do
+		[ "$(cat "$folder/vendor") $(cat "$folder/device")" = "$1 $2" ] && basename "$folder"
+	done
+}
+driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")"; }
+is_driven_by() { [ "$(driver_of "$1")" = "$2" ]; }
 leftovers() {
 	pgrep -a qemu
 	find /sys/fs/cgroup -path '*qemu*' -type d
@@ -64,7 +72,8 @@ collect demo-dominfo real_virsh dominfo demo
 collect demo-destroy real_virsh destroy demo
 
 virtkit dumpxml --inactive demo | sed -e 's/>demo</>web</' -e '/<uuid>/d' -e '/<mac /d' \
-	-e 's/<vcpu.*/<vcpu>2<\/vcpu>/' -e 's/ttyS0 quiet/ttyS0 loglevel=6/' >/tmp/web.xml
+	-e 's/<vcpu.*/<vcpu>2<\/vcpu>/' -e 's/ttyS0 quiet/ttyS0 loglevel=6/' \
+	-e "s/<\/devices>/<controller type='pci' model='pcie-root-port'\/><controller type='pci' model='pcie-root-port'\/>&/" >/tmp/web.xml
 cp /tmp/web.xml $out/web-xml
 collect web-define real_virsh define /tmp/web.xml
 collect web-start real_virsh start web
@@ -76,7 +85,6 @@ exec 3>"$(real_virsh ttyconsole web)"
 echo 'echo answer $((6 * 7)): $(dmesg | grep -o "Hypervisor detected.*")' >&3
 reach web "answer 42:"
 exec 3>&-
-cp "$(console_of web)" $out/web-console
 collect web-argv cat "/proc/$(pgrep -f guest=web,)/cmdline"
 collect web-descriptors ls -l "/proc/$(pgrep -f guest=web,)/fd"
 collect web-dominfo real_virsh dominfo web
@@ -90,6 +98,42 @@ collect web-pins real_virsh vcpupin web
 collect web-tuned-groups groups
 collect web-threads threads web
 collect web-stats real_virsh domstats web --cpu-total --vcpu
+
+# Devices of the host: a network card and a USB device, to a guest that runs and back; the card to one that starts.
+modprobe -a e1000e xhci_pci
+udevadm settle
+nic=$(pci_device 0x8086 0x10d3)
+place=$(echo "$nic" | sed "s/\(.*\):\(.*\):\(.*\)\.\(.*\)/domain='0x\1' bus='0x\2' slot='0x\3' function='0x\4'/")
+echo "<hostdev mode='subsystem' type='pci' managed='yes'><source><address $place/></source></hostdev>" >/tmp/nic.xml
+echo "<hostdev mode='subsystem' type='usb'><source><vendor id='0x0627'/><product id='0x0001'/></source></hostdev>" >/tmp/usb.xml
+echo "<domain type='kvm'><name>other</name><memory unit='MiB'>64</memory><os><type machine='q35'>hvm</type></os>
+<devices>$(cat /tmp/nic.xml)</devices></domain>" >/tmp/other.xml
+collect nic-host-before driver_of "$nic"
+collect nic-attach real_virsh attach-device web /tmp/nic.xml --live
+collect nic-host-during driver_of "$nic"
+collect nic-xml real_virsh dumpxml web
+exec 3>"$(real_virsh ttyconsole web)"
+seen='until grep -q 0x10d3 /sys/bus/pci/devices/*/device; do sleep 1; done; echo nic "seen"'
+gone='while grep -q 0x10d3 /sys/bus/pci/devices/*/device; do sleep 1; done; echo nic "gone"'
+echo "$seen" >&3
+reach web "^nic seen"
+collect nic-other real_virsh create /tmp/other.xml --paused
+collect nic-detach real_virsh detach-device web /tmp/nic.xml --live
+echo "$gone" >&3
+reach web "^nic gone"
+exec 3>&-
+wait_for 60 is_driven_by "$nic" e1000e
+collect nic-host-after driver_of "$nic"
+collect other-create real_virsh create /tmp/other.xml --paused
+collect other-host driver_of "$nic"
+collect other-destroy real_virsh destroy other
+collect other-host-after driver_of "$nic"
+collect usb-attach real_virsh attach-device web /tmp/usb.xml --live
+collect usb-xml real_virsh dumpxml web
+collect usb-second real_virsh attach-device web /tmp/usb.xml --live
+collect usb-detach real_virsh detach-device web /tmp/usb.xml --live
+
+cp "$(console_of web)" $out/web-console
 collect web-shutdown real_virsh shutdown web
 wait_for 200 is_off web
 collect web-state real_virsh domstate web --reason

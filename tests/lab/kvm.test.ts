@@ -82,6 +82,32 @@ test("a guest has its control group, and weight, quota and pins change while it 
 	assertSaid("web-stats", /cpu\.time=[1-9]/, /vcpu\.1\.time=[1-9]/);
 });
 
+test("a network card of the host is given to a running guest, which sees it, and given back to its driver", {
+	skip,
+}, () => {
+	assertSaid("nic-host-before", /^e1000e$/m);
+	assertSaid("nic-attach", /Device attached successfully/);
+	assertSaid("nic-host-during", /^vfio-pci$/m);
+	assertSaid("nic-xml", /<hostdev mode='subsystem' type='pci' managed='yes'>\s*<driver name='vfio'\/>/);
+	assertSaid("web-console", /^nic seen/m, /^nic gone/m);
+	assertSaid("nic-other", /PCI device \S+ is in use by driver QEMU, domain web/);
+	assertSaid("nic-host-after", /^e1000e$/m);
+});
+
+test("a guest starts with that card, and its end gives it back", { skip }, () => {
+	assertSaid("other-create", /Domain 'other' created/);
+	assertSaid("other-host", /^vfio-pci$/m);
+	assertSaid("other-destroy", /Domain 'other' destroyed/);
+	assertSaid("other-host-after", /^e1000e$/m);
+});
+
+test("a USB device of the host is found by what it is, and given to a guest once", { skip }, () => {
+	assertSaid("usb-attach", /Device attached successfully/);
+	assertSaid("usb-xml", /<address bus='\d+' device='\d+'\/>/);
+	assertSaid("usb-second", /device is already in use/);
+	assertSaid("usb-detach", /Device detached successfully/);
+});
+
 test("a guest that its power button shut down is off, and nothing is left of any", { skip }, () => {
 	assertSaid("web-state", /^shut off \(shutdown\)$/m);
 	assert.equal(said("leftovers").replace(/^exit status 1\n/m, ""), "");
