@@ -46,6 +46,7 @@ for (const name of [
 	"lifecycle",
 	"hotplug",
 	"interfaces",
+	"device-kinds",
 	"blockjobs",
 	"backups",
 	"snapshots",

@@ -7,12 +7,11 @@ import type { JsonObject } from "../command-line/command-line.ts";
 import { shortName } from "../command-line/memory-backend.ts";
 import { addChardev } from "./chardev-build.ts";
 import { checkChardev } from "./chardev-check.ts";
-import { settleTerminal } from "./chardev-plug.ts";
+import { findChardev, refuseTwin, settleTerminal } from "./chardev-plug.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { refuseDevice } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
-import { findDescribed } from "./plug-find.ts";
 
 /** Name of the channel by which SPICE's agent in the guest is reached. */
 const SPICE_CHANNEL = "com.redhat.spice.0";
@@ -104,9 +103,7 @@ export const channel: DeviceEntry<ChannelDef> = {
 			if (device.target.type === "virtio") device.target.state = "disconnected";
 			await settleTerminal(device, context);
 		},
-		find: findDescribed(
-			({ def }) => def.devices.channels,
-			() => "chr type 'channel' device not present in domain configuration",
-		),
+		checkAttach: (device, { def }) => refuseTwin(device, def.devices.channels),
+		find: findChardev("channel", ({ def }) => def.devices.channels),
 	},
 };

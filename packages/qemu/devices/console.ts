@@ -1,11 +1,15 @@
 // Consoles: those that are devices of their own. The first one is often just the first serial port by another name.
 
+import { VirtError } from "@virtkit/base/errors";
 import { type ConsoleDef, type ConsoleTarget, isSerialConsole } from "@virtkit/model/domain/console";
 import type { SerialDef, SerialTarget } from "@virtkit/model/domain/serial";
 import { copyPosition } from "@virtkit/xml/read";
+import { findController } from "../addresses/controllers.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
 import { addChardev } from "./chardev-build.ts";
 import { checkChardev } from "./chardev-check.ts";
+import { findChardev, refuseTwin, settleTerminal } from "./chardev-plug.ts";
+import { controller } from "./controller.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { refuseDevice } from "./device-rule.ts";
@@ -106,6 +110,12 @@ function buildConsole(console: ConsoleDef, context: BuildContext): void {
 	addDevice(console, consoleProps(console, context), context);
 }
 
+/** The first serial port by another name comes and goes with that port, which is soldered on. */
+function refuseSerial(console: ConsoleDef): void {
+	if (!isVirtio(console))
+		throw new VirtError("OPERATION_UNSUPPORTED", `consoles of type '${console.target.type}' cannot be hot plugged`);
+}
+
 export const consoleEntry: DeviceEntry<ConsoleDef> = {
 	kind: "console",
 	list: ({ devices }) => devices.consoles,
@@ -117,4 +127,17 @@ export const consoleEntry: DeviceEntry<ConsoleDef> = {
 	virtioSerial: (console) => (isVirtio(console) ? "console" : undefined),
 	zpci: false,
 	build: buildConsole,
+	hotplug: {
+		checkAttach: (device, { def }, live) => {
+			refuseTwin(device, def.devices.consoles);
+			if (live) refuseSerial(device);
+		},
+		needs: (_, context) =>
+			findController(context.def, "virtio-serial", 0)
+				? []
+				: [{ entry: controller, device: { type: "virtio-serial", index: 0 } }],
+		plugged: settleTerminal,
+		find: findChardev("console", ({ def }) => def.devices.consoles),
+		checkDetach: refuseSerial,
+	},
 };

@@ -2,7 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { ControllerDef, PciControllerModel } from "@virtkit/model/domain/controller";
-import { defaultScsiModel, defaultUsbModel, isUsb2 } from "../addresses/controllers.ts";
+import { defaultScsiModel, defaultUsbModel, findController, isUsb2 } from "../addresses/controllers.ts";
 import { controllerConnection } from "../addresses/pci-bus.ts";
 import { conventionalSlot, expressSlot, impossibleSlot, virtioSlot } from "../addresses/pci-need.ts";
 import { hasBuiltinIde, isMachine } from "../machine.ts";
@@ -10,7 +10,7 @@ import { buildController, controllersInBuildOrder } from "./controller-build.ts"
 import { checkController } from "./controller-check.ts";
 import type { ChipsetSlot, DefineContext, DeviceEntry, PciFunction, PciNeed } from "./entry.ts";
 import { pciControllerAlias } from "./pci-bus-name.ts";
-import { findDescribed } from "./plug-find.ts";
+import { isDescribedBy } from "./plug-find.ts";
 
 const VIRTIO_SCSI: ReadonlySet<string | undefined> = new Set([
 	"virtio-scsi",
@@ -174,12 +174,22 @@ export const controller: DeviceEntry<ControllerDef> = {
 	chipsetOwns: isPiix3Function,
 	usb: ({ type }) => type === "ccid",
 	hotplug: {
-		checkAttach: ({ type }, _, live) => refuseAllButScsi(type, live, "hot plugged"),
+		checkAttach: ({ type, index }, { def }, live) => {
+			refuseAllButScsi(type, live, "hot plugged");
+			if (index === undefined || !findController(def, type, index)) return;
+			if (live) throw new VirtError("OPERATION_FAILED", `target ${type}:${index} already exists`);
+			throw new VirtError("OPERATION_INVALID", `controller index='${index}' already exists`);
+		},
 		checkDetach: ({ type }) => refuseAllButScsi(type, true, "hot unplugged"),
-		find: findDescribed(
-			({ def }) => def.devices.controllers,
-			({ type, index }) => `controller ${type}:${index} not found`,
-		),
+		find: (wanted, { def }, live) => {
+			refuseAllButScsi(wanted.type, live, "hot unplugged");
+			const found = def.devices.controllers.find((each) => isDescribedBy(wanted, each));
+			if (found) return found;
+			const what = live
+				? `controller ${wanted.type}:${wanted.index} not found`
+				: "device not present in domain configuration";
+			throw new VirtError("DEVICE_MISSING", what);
+		},
 	},
 	spaprVio: ({ type, model }) => ({
 		register: SPAPR_VSCSI_REGISTER,

@@ -50,7 +50,7 @@ function checkAttach(disk: DiskDef, context: DefineContext, live: boolean): void
 		throw new VirtError("CONFIG_UNSUPPORTED", "disk device='lun' is not supported for usb bus");
 	if (bus === "virtio" && disk.device === "cdrom")
 		throw new VirtError("OPERATION_UNSUPPORTED", "cdrom device with virtio bus isn't supported");
-	if (!PLUGGABLE.has(bus)) throw new VirtError("OPERATION_UNSUPPORTED", `disk bus '${bus}' cannot be hotplugged.`);
+	if (!PLUGGABLE.has(bus)) throw new VirtError("INTERNAL_ERROR", `disk bus '${bus}' cannot be hotplugged.`);
 	if (bus === "scsi") refuseTakenPlace(disk, context);
 }
 

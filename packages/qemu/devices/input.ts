@@ -150,7 +150,9 @@ export const input: DeviceEntry<InputDef> = {
 		if (props) addDevice(device, props, context);
 	},
 	hotplug: {
-		checkAttach: refusePs2("hot plugged"),
+		checkAttach: (device, _, live) => {
+			if (live) refusePs2("hot plugged")(device);
+		},
 		checkDetach: refusePs2("detached"),
 		find: findDescribed(
 			({ def }) => def.devices.inputs,

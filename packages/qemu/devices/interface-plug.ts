@@ -14,11 +14,7 @@ import { isDescribedBy } from "./plug-find.ts";
 /** Interfaces whose documents name no hardware address: the one they get is nothing to find others by. */
 const WITHOUT_MAC = new WeakSet<InterfaceDef>();
 
-function checkAttach(net: InterfaceDef, { def }: DefineContext, live: boolean): void {
-	const { interfaces } = def.devices;
-	const mac = net.mac?.address;
-	if (!live && interfaces.some((other) => other.mac?.address === mac))
-		throw new VirtError("INVALID_ARG", `network device with mac ${mac} already exists`);
+function checkAttach(net: InterfaceDef, _: DefineContext, live: boolean): void {
 	if (live && net.hostKind !== undefined)
 		throw new VirtError("OPERATION_UNSUPPORTED", "devices of the host cannot be plugged in as interfaces");
 }

@@ -1,5 +1,6 @@
 // USB devices of a client that are redirected into the guest.
 
+import { VirtError } from "@virtkit/base/errors";
 import type { RedirdevDef, RedirFilterDef } from "@virtkit/model/domain/redirdev";
 import { hasUsb } from "../addresses/controllers.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
@@ -9,7 +10,7 @@ import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
-import { findDescribed } from "./plug-find.ts";
+import { isDescribedBy } from "./plug-find.ts";
 
 const COMMON_RULES: readonly DeviceRule<RedirdevDef>[] = [
 	{
@@ -74,9 +75,10 @@ export const redirdev: DeviceEntry<RedirdevDef> = {
 	usb: () => true,
 	build: buildRedirdev,
 	hotplug: {
-		find: findDescribed(
-			({ def }) => def.devices.redirdevs,
-			() => "no matching redirdev was not found",
-		),
+		find: (wanted, { def }, live) => {
+			const found = def.devices.redirdevs.find((each) => isDescribedBy(wanted, each));
+			if (found) return found;
+			throw new VirtError(live ? "OPERATION_INVALID" : "DEVICE_MISSING", "no matching redirdev was found");
+		},
 	},
 };

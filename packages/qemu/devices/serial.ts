@@ -8,12 +8,11 @@ import type { JsonObject } from "../command-line/command-line.ts";
 import { isArm, isMachine, isRiscv, isS390, isX86 } from "../machine.ts";
 import { addChardev } from "./chardev-build.ts";
 import { checkChardev } from "./chardev-check.ts";
-import { settleTerminal } from "./chardev-plug.ts";
+import { findChardev, refuseTwin, settleTerminal } from "./chardev-plug.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
-import { findDescribed } from "./plug-find.ts";
 
 /** Kinds of addresses of ports that can have one. */
 const ADDRESSES: Partial<Record<SerialTarget, string>> = {
@@ -192,12 +191,12 @@ export const serial: DeviceEntry<SerialDef> = {
 	zpci: false,
 	build: buildSerial,
 	hotplug: {
-		checkAttach: ({ target }, _, live) => refuseFixedPort(target.type, live),
+		checkAttach: (device, { def }, live) => {
+			refuseTwin(device, def.devices.serials);
+			refuseFixedPort(device.target.type, live);
+		},
 		plugged: settleTerminal,
-		find: findDescribed(
-			({ def }) => def.devices.serials,
-			() => "device not present in domain configuration",
-		),
+		find: findChardev("serial", ({ def }) => def.devices.serials),
 		checkDetach: ({ target }) => refuseFixedPort(target.type, true),
 	},
 };
@@ -205,5 +204,5 @@ export const serial: DeviceEntry<SerialDef> = {
 /** Ports that are soldered on come and go with the machine. */
 function refuseFixedPort(type: string | undefined, live: boolean): void {
 	if (live && type !== "usb-serial" && type !== "pci-serial")
-		throw new VirtError("OPERATION_UNSUPPORTED", "Unsupported address type for character device");
+		throw new VirtError("INTERNAL_ERROR", `serial ports of type '${type ?? "none"}' cannot be hot plugged`);
 }

@@ -9,7 +9,7 @@ import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule, refuseDevice } from "./device-rule.ts";
 import type { BuildContext, DefineContext, DeviceEntry } from "./entry.ts";
-import { findDescribed } from "./plug-find.ts";
+import { findDescribed, isDescribedBy } from "./plug-find.ts";
 
 const MIB = 1024 * 1024;
 /** What the device always had where nothing was said. */
@@ -125,7 +125,10 @@ export const shmem: DeviceEntry<ShmemDef> = {
 	pci: conventionalSlot,
 	build: buildShmem,
 	hotplug: {
-		checkAttach: ({ model: { type } }, _, live) => {
+		checkAttach: (device, { def }, live) => {
+			const { type } = device.model;
+			if (!live && def.devices.shmems.some((other) => isDescribedBy(device, other)))
+				throw new VirtError("OPERATION_INVALID", "device is already in the domain configuration");
 			if (live && type === "ivshmem")
 				throw new VirtError("OPERATION_UNSUPPORTED", `live attach of shmem model '${type}' is not supported`);
 		},

@@ -1,6 +1,6 @@
 // The socket device between guest and host.
 
-import { VirtError } from "@virtkit/base/errors";
+import { toVirtError, VirtError } from "@virtkit/base/errors";
 import type { VsockDef } from "@virtkit/model/domain/vsock";
 import { virtioSlot } from "../addresses/pci-need.ts";
 import type { JsonObject } from "../command-line/command-line.ts";
@@ -60,7 +60,13 @@ const hotplug: Hotplug<VsockDef> = {
 		if (live) throw new VirtError("OPERATION_UNSUPPORTED", "the domain already has a vsock device");
 		throw new VirtError("OPERATION_INVALID", "domain already has a vsock device");
 	},
-	prepare: (device, { descriptors }) => void descriptors.set(device, openVsock(device)),
+	prepare: (device, { descriptors }) => {
+		try {
+			descriptors.set(device, openVsock(device));
+		} catch (cause) {
+			throw new VirtError("CONFIG_UNSUPPORTED", toVirtError(cause).message, { cause });
+		}
+	},
 	find: (wanted, { def: { devices } }, live) => {
 		if (devices.vsock && isSame(wanted, devices.vsock)) return devices.vsock;
 		throw new VirtError(live ? "DEVICE_MISSING" : "OPERATION_FAILED", "matching vsock device not found");

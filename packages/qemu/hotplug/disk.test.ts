@@ -93,7 +93,7 @@ test("an attachment that fails leaves QEMU, files and definition as they were", 
 	);
 	await assert.rejects(
 		attach(diskXml(image(own, "c"), "hdb", "ide")),
-		isVirtError("OPERATION_UNSUPPORTED", "disk bus 'ide'"),
+		isVirtError("INTERNAL_ERROR", "disk bus 'ide' cannot be hotplugged"),
 	);
 	assert.equal(statSync(broken).uid, owner);
 	assert.deepEqual(await guest.facts(), before);

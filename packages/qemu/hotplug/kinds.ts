@@ -47,8 +47,9 @@ export function knownPluggable(found: Pluggable, action: string, live: boolean):
 	const { hotplug } = found.entry;
 	const isFixed = hotplug?.only === "update" ? action !== "update" : hotplug?.only === "stored" && live;
 	if (hotplug === undefined || isFixed)
+		// As libvirt has it, of changes of a running guest alone.
 		throw new VirtError(
-			"OPERATION_UNSUPPORTED",
+			live && action === "update" ? "CONFIG_UNSUPPORTED" : "OPERATION_UNSUPPORTED",
 			`${live ? "live" : "persistent"} ${action} of device '${kindName(found.entry.kind)}' is not supported`,
 		);
 	return { ...found, hotplug };

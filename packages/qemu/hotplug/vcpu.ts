@@ -11,6 +11,7 @@ import type { Driver } from "../driver-context.ts";
 import { rememberVcpus } from "../lifecycle/refresh.ts";
 import { saveStatus } from "../lifecycle/status-file.ts";
 import { tuneVcpu } from "../lifecycle/tuning.ts";
+import { unplugDevice } from "./monitor-plug.ts";
 
 type PluggableCpu = QmpCommands["query-hotpluggable-cpus"]["ret"][number];
 
@@ -142,42 +143,16 @@ async function unplug(driver: Driver, domain: QemuDomain, run: Run, { first, ali
 	const deadlineMs = run.live.def.os.type.machine?.startsWith("pseries")
 		? UNPLUG_DEADLINE_MS.pseries
 		: UNPLUG_DEADLINE_MS.usual;
-	using listening = new AbortScope();
-	const options = { deadlineMs, signal: listening.signal };
-	const gone = run.monitor.waitForEvent("DEVICE_DELETED", ({ data }) => data.device === alias, options);
-	const refused = run.monitor.waitForEvent("DEVICE_UNPLUG_GUEST_ERROR", ({ data }) => data.device === alias, options);
-	for (const waiting of [gone, refused]) waiting.catch(() => undefined);
-	await run.monitor.execute("device_del", { id: alias });
-	const outcome = await Promise.race([
-		gone.then(
-			() => "gone" as const,
-			() => "silent" as const,
-		),
-		refused.then(
-			() => "refused" as const,
-			() => "silent" as const,
-		),
-	]);
+	const outcome = await unplugDevice(run, alias, deadlineMs);
 	if (outcome === "refused")
 		throw new VirtError("OPERATION_FAILED", `unplug of device was rejected by the guest: vcpu '${first}'`);
-	if (outcome === "silent")
+	if (outcome === "pending")
 		throw new VirtError(
 			"OPERATION_TIMEOUT",
 			"vcpu unplug request timed out. Unplug result must be manually inspected in the domain",
 		);
 	await vcpusChanged(driver, domain, run);
 	for (let id = first; id < first + count; id++) await run.cgroups?.thread(`vcpu${id}`).remove();
-}
-
-/** Ends its signal when left. */
-class AbortScope implements Disposable {
-	readonly #controller = new AbortController();
-	get signal(): AbortSignal {
-		return this.#controller.signal;
-	}
-	[Symbol.dispose](): void {
-		this.#controller.abort();
-	}
 }
 
 /** Records what the guest has now, also where it let go of a vCPU later than anybody waited. */
