@@ -146,4 +146,5 @@ async function letGo(driver: Driver): Promise<void> {
 		run.beingDestroyed = true;
 		run.monitor.close();
 	}
+	await driver.store.close();
 }

@@ -20,6 +20,7 @@ import {
 	renameFileDurablySync,
 	writeFileDurably,
 } from "@virtkit/host/atomic-file";
+import { JournaledFolder } from "@virtkit/host/journaled-folder";
 import { systemError } from "@virtkit/host/system-error";
 import { parseDomain } from "@virtkit/model/domain/domain";
 import type { Logger } from "../logger.ts";
@@ -45,6 +46,7 @@ const HEAD = /^\s*<domain\b[^>]*>\s*<name>([^<&]+)<\/name>\s*<uuid>([0-9a-f-]{36
 export class DefinitionStore {
 	readonly #paths: DriverPaths;
 	readonly #log: Logger;
+	readonly #files: JournaledFolder;
 	/** The last write of each file that is under way: writes of one file follow each other. */
 	readonly #writing = new Map<string, Promise<void>>();
 	readonly #head = Buffer.allocUnsafe(HEAD_BYTES);
@@ -52,6 +54,12 @@ export class DefinitionStore {
 	constructor(paths: DriverPaths, log: Logger) {
 		this.#paths = paths;
 		this.#log = log;
+		this.#files = new JournaledFolder(paths.definitions, join(paths.lib, "definitions.journal"));
+	}
+
+	/** Brings what is stored to the disk for the last time. */
+	close(): Promise<void> {
+		return this.#files.close();
 	}
 
 	fileOf(name: string): string {
@@ -61,6 +69,8 @@ export class DefinitionStore {
 	/** All stored definitions. A file that is none is reported, left where it is, and keeps no other from being found. */
 	scan(): StoredDomain[] {
 		removeStrayFiles(this.#paths.definitions);
+		const recovered = this.#files.recover();
+		if (recovered.length > 0) this.#log.warn("definitions were made again after a power cut", { recovered });
 		const identities: { name: string; uuid: string }[] = [];
 		for (const file of readdirSync(this.#paths.definitions)) {
 			if (!file.endsWith(SUFFIX) || file.startsWith(".")) continue;
@@ -130,7 +140,7 @@ export class DefinitionStore {
 		const { name } = definition.def;
 		const text = definition.format({ inactive: true, secure: true });
 		const before = this.#writing.get(name) ?? Promise.resolve();
-		const write = before.catch(() => undefined).then(() => writeFileDurably(this.fileOf(name), text));
+		const write = before.catch(() => undefined).then(() => this.#files.write(`${name}${SUFFIX}`, text));
 		const done = write.finally(() => {
 			if (this.#writing.get(name) === done) this.#writing.delete(name);
 		});
@@ -143,7 +153,7 @@ export class DefinitionStore {
 		await this.#writing.get(name)?.catch(() => undefined);
 		this.setAutostart(name, "always", false);
 		this.setAutostart(name, "once", false);
-		removeFileDurablySync(this.fileOf(name));
+		await this.#files.remove(`${name}${SUFFIX}`);
 	}
 
 	/**
@@ -154,6 +164,7 @@ export class DefinitionStore {
 	 */
 	async rename(from: string, definition: Definition): Promise<void> {
 		await this.#writing.get(from)?.catch(() => undefined);
+		await this.#files.settle();
 		await writeFileDurably(this.fileOf(from), definition.format({ inactive: true, secure: true }));
 		this.#move(from, definition.def.name);
 	}
