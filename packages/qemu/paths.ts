@@ -20,6 +20,8 @@ export interface InstanceFolders {
 export interface DriverPaths {
 	/** NAME.xml, one file a persistent domain: etc/qemu. */
 	readonly definitions: string;
+	/** Changes of definitions that the disk may not have yet: lib/definitions.journal. */
+	readonly journal: string;
 	/** NAME.xml links to definitions that start with the host; NAME.xml.once to those that do so once. */
 	readonly autostart: string;
 	/** NAME.xml, one file a running domain: run/qemu. */
@@ -47,6 +49,7 @@ export function driverPaths({ etc, lib, run, log, cache = join(lib, "cache") }: 
 	const own = join(lib, "qemu");
 	return {
 		definitions: join(etc, "qemu"),
+		journal: join(lib, "definitions.journal"),
 		autostart: join(etc, "qemu", "autostart"),
 		status: join(run, "qemu"),
 		autostartMarker: join(run, "qemu", "autostarted"),

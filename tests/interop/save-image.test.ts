@@ -7,6 +7,10 @@ import test from "node:test";
 import { startLibvirtd } from "@virtkit/testing/oracle";
 import { TestDriver, until } from "@virtkit/testing/qemu-driver";
 
+/** virDomainXMLFlags. */
+const SECURE = 1;
+const INACTIVE = 2;
+
 /** A guest with devices whose state and addresses must fit. */
 const guest = (
 	image: string,
@@ -25,6 +29,35 @@ const guest = (
 <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
 <video><model type='vga'/></video><graphics type='vnc' autoport='yes' listen='127.0.0.1'/>
 </devices></domain>`;
+
+/** One of the older chipset, with buses of every kind and devices on each. */
+const olderGuest = (
+	image: string,
+): string => `<domain type='qemu'><name>older</name><uuid>6bb1a7a0-3a7c-4b7e-9d0e-6f0d7d0c0a02</uuid>
+<memory unit='MiB'>64</memory><vcpu current='1'>2</vcpu><iothreads>1</iothreads>
+<os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os><features><acpi/><apic/></features>
+<clock offset='utc'><timer name='rtc' tickpolicy='catchup'/><timer name='hpet' present='no'/></clock>
+<devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2' iothread='1'/><source file='${image}'/><target dev='vda' bus='virtio'/></disk>
+<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/><readonly/></disk>
+<disk type='file' device='floppy'><target dev='fda' bus='fdc'/></disk>
+<controller type='usb' index='0' model='ich9-ehci1'/><controller type='usb' index='0' model='ich9-uhci1'/>
+<controller type='usb' index='0' model='ich9-uhci2'/><controller type='usb' index='0' model='ich9-uhci3'/>
+<controller type='scsi' index='0' model='lsilogic'/><controller type='pci' index='1' model='pci-bridge'/>
+<controller type='virtio-serial' index='0'/>
+<interface type='user'><mac address='52:54:00:12:34:57'/><model type='e1000'/></interface>
+<interface type='user'><mac address='52:54:00:12:34:58'/><model type='virtio'/>
+<address type='pci' bus='1' slot='3'/></interface>
+<serial type='null'/><serial type='pty'/><parallel type='null'/><console type='pty'/>
+<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+<input type='tablet' bus='usb'/><input type='keyboard' bus='usb'/><hub type='usb'/>
+<graphics type='vnc' autoport='yes' listen='127.0.0.1'/><video><model type='cirrus'/></video>
+<sound model='ac97'/><watchdog model='ib700' action='none'/><memballoon model='virtio'/>
+<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng><panic model='isa'/>
+</devices></domain>`;
+
+const addressesIn = (text: string): string[] =>
+	(text.match(/<address type='(?:pci|usb|drive|virtio-serial)'[^>]*>/g) ?? []).sort();
 
 function makeImage(driver: TestDriver): string {
 	const image = driver.path("disk.qcow2");
@@ -47,6 +80,30 @@ test("an image that libvirt's daemon saved goes on here", async () => {
 		`${await oracle.virsh("save-image-dumpxml", path)}`.trimEnd().concat("\n"),
 	);
 });
+
+for (const document of [guest, olderGuest])
+	test(`a guest of libvirt's daemon is defined here and goes on from its saved state (${document.name})`, async () => {
+		await using oracle = await startLibvirtd();
+		await using driver = await TestDriver.start();
+		const xml = document(makeImage(driver));
+		const name = /<name>(.*)<\/name>/.exec(xml)?.[1] ?? "";
+		const path = driver.path("moved.save");
+		await oracle.virshWith(xml, "define");
+		const stored = await oracle.virsh("dumpxml", "--inactive", "--security-info", name);
+		await oracle.virsh("start", name);
+		await oracle.virsh("save", name, path);
+		const domain = await driver.define(stored);
+		// What libvirt's daemon itself makes of its own document: it groups the controllers.
+		await oracle.virshWith(stored, "define");
+		const again = await oracle.virsh("dumpxml", "--inactive", "--security-info", name);
+		assert.equal(`${(await driver.run("xml", domain, INACTIVE | SECURE)).trimEnd()}\n`, `${again.trimEnd()}\n`);
+		assert.equal(await driver.driver.domains.restore({ path }, 0, driver.context), domain);
+		await until(() => domain.stateName === "running", "the guest runs");
+		// It is the guest that is defined, with the devices that the saved one had.
+		assert.deepEqual(addressesIn(await driver.run("xml", domain, 0)), addressesIn(stored));
+		await driver.run("destroy", domain);
+		assert.equal(domain.persistent, true);
+	});
 
 test("an image saved here goes on under libvirt's daemon, also with its definition edited there", async () => {
 	await using oracle = await startLibvirtd();

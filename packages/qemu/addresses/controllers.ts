@@ -4,6 +4,7 @@ import { VirtError } from "@virtkit/base/errors";
 import type { ControllerDef, ControllerModel, ControllerType } from "@virtkit/model/domain/controller";
 import type { DiskBus } from "@virtkit/model/domain/disk";
 import type { DomainDef } from "@virtkit/model/domain/domain";
+import { atElement } from "@virtkit/xml/read";
 import type { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import type { DefineContext } from "../devices/entry.ts";
 import { archOf, hasBuiltinEsp, isArm, isMachine, isPpc64, isRiscv, isS390, type MachineFamily } from "../machine.ts";
@@ -123,12 +124,15 @@ export function addMachineControllers(context: DefineContext): void {
 	if (usb !== false && !findController(def, "usb", 0)) addUsbController(def, 0, usb);
 	if (sata) ensureController(def, "sata", 0);
 	if (root === undefined) return;
-	const { model } = ensureController(def, "pci", 0, root);
-	if (model !== root)
+	const first = ensureController(def, "pci", 0, root);
+	if (first.model === root) return;
+	atElement(first, () => {
+		const wanted = `must be model='${root}' for this machine type`;
 		throw new VirtError(
 			"XML_ERROR",
-			`The PCI controller with index='0' must be model='${root}' for this machine type, but model='${model}' was found instead`,
+			`The PCI controller with index='0' ${wanted}, but model='${first.model}' was found instead`,
 		);
+	});
 }
 
 /** Ports at which the companions of an ICH9 EHCI controller begin. */

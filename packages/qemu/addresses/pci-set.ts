@@ -2,6 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { PciControllerModel } from "@virtkit/model/domain/controller";
+import { atElement } from "@virtkit/xml/read";
 import type { PciConnection, PciNeed } from "../devices/entry.ts";
 import { PciBus } from "./pci-bus.ts";
 
@@ -59,6 +60,10 @@ export class PciAddressSet {
 	 * way around, and mistakes are XML_ERROR rather than INTERNAL_ERROR. In a trial run `place.bus` may be raised.
 	 */
 	reserve(place: PciPlace, need: PciNeed, group = 0, given = true): void {
+		atElement(place, () => this.#reserve(place, need, group, given));
+	}
+
+	#reserve(place: PciPlace, need: PciNeed, group: number, given: boolean): void {
 		const name = formatPciPlace(place);
 		if (this.options.trial) this.#grow(place, need);
 		this.validate(place, need, given, name);

@@ -2,6 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { SpaprVioAddress } from "@virtkit/model/domain/address";
+import { atElement } from "@virtkit/xml/read";
 import type { DefineContext } from "../devices/entry.ts";
 import { ENTRIES, SPAPR_VIO_STEPS } from "./order.ts";
 
@@ -19,7 +20,11 @@ export function assignSpaprVioAddresses(context: DefineContext): void {
 		}
 }
 
-function assignRegister(address: SpaprVioAddress, first: number, { def }: DefineContext): void {
+function assignRegister(address: SpaprVioAddress, first: number, context: DefineContext): void {
+	atElement(address, () => findRegister(address, first, context));
+}
+
+function findRegister(address: SpaprVioAddress, first: number, { def }: DefineContext): void {
 	const isTaken = (register: number): boolean =>
 		ENTRIES.some((entry) =>
 			entry

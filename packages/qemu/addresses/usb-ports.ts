@@ -4,6 +4,7 @@ import { VirtError } from "@virtkit/base/errors";
 import { USB_MAX_PORT_DEPTH, type UsbAddress } from "@virtkit/model/domain/address";
 import type { ControllerDef, UsbControllerModel } from "@virtkit/model/domain/controller";
 import type { DeviceInfo } from "@virtkit/model/domain/device-common";
+import { atElement } from "@virtkit/xml/read";
 import type { DefineContext, DeviceEntry } from "../devices/entry.ts";
 import { hasUsb } from "./controllers.ts";
 import { type AddressedEntry, USB_HUBS, USB_STEPS } from "./order.ts";
@@ -74,6 +75,10 @@ export class UsbPorts {
 
 	/** Adds the ports of a hub, which sits at `address`. */
 	addHub(address: UsbAddress): void {
+		atElement(address, () => this.#addHub(address));
+	}
+
+	#addHub(address: UsbAddress): void {
 		const { hub, port } = this.#find(address);
 		if (hub.hubs.has(port))
 			throw new VirtError("XML_ERROR", `Duplicate USB hub on bus ${address.bus} port ${address.port?.join(".")}`);
@@ -83,6 +88,10 @@ export class UsbPorts {
 
 	/** Takes the port at `address`. Throws XML_ERROR where there is none or it is taken. */
 	reserve(address: UsbAddress): void {
+		atElement(address, () => this.#reserve(address));
+	}
+
+	#reserve(address: UsbAddress): void {
 		const { hub, port } = this.#find(address);
 		if (hub.taken.has(port))
 			throw new VirtError("XML_ERROR", `Duplicate USB address bus ${address.bus} port ${address.port?.join(".")}`);

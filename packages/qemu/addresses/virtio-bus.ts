@@ -2,6 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { AddressDef, CcwAddress } from "@virtkit/model/domain/address";
+import { atElement } from "@virtkit/xml/read";
 import type { DefineContext } from "../devices/entry.ts";
 import { isArm, isMachine, isRiscv } from "../machine.ts";
 import { ENTRIES } from "./order.ts";
@@ -32,7 +33,7 @@ export function assignCcwAddresses(context: DefineContext): void {
 		entry.list(context.def).flatMap(({ address }) => (address?.type === "ccw" ? [address] : [])),
 	);
 	const taken = new Set<string>();
-	for (const address of addresses) if (address.devno !== undefined) take(address, taken);
+	for (const address of addresses) if (address.devno !== undefined) atElement(address, () => take(address, taken));
 	const next = { cssid: VIRTIO_CSSID, ssid: 0, devno: 0 };
 	for (const address of addresses) {
 		if (address.devno !== undefined) continue;

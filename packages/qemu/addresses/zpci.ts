@@ -2,6 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { PciAddress } from "@virtkit/model/domain/address";
+import { atElement } from "@virtkit/xml/read";
 import type { DefineContext } from "../devices/entry.ts";
 import { ENTRIES } from "./order.ts";
 
@@ -14,7 +15,7 @@ const IDENTIFIERS: readonly Identifier[] = ["uid", "fid"];
 export function assignZpci(context: DefineContext, except: ReadonlySet<object>): void {
 	const taken = { uid: new Set<number>(), fid: new Set<number>() };
 	const addresses = zpciAddresses(context, except);
-	for (const address of addresses) if (address.zpci) complete(address, taken);
+	for (const address of addresses) if (address.zpci) atElement(address, () => complete(address, taken));
 	for (const address of addresses) if (!address.zpci) complete(address, taken);
 }
 

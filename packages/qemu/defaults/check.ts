@@ -28,7 +28,7 @@ export function checkDevice(device: object, entry: AnyEntry, context: DefineCont
 /** Throws VirtError with libvirt's code where the guest cannot be had. */
 export function checkDomain(context: DefineContext): void {
 	checkDomainRules(DRIVER_RULES_FIRST, context);
-	checkMemoryHotplug(context);
+	atElement(context.def.maxMemory ?? context.def, () => checkMemoryHotplug(context));
 	checkClock(context);
 	checkDomainRules(DRIVER_RULES_SECOND, context);
 	checkDomainRules(FEATURE_RULES, context);

@@ -36,9 +36,14 @@ export interface CompleteOptions {
  * Throws VirtError with libvirt's code.
  */
 export function completeDomain(def: DomainDef, host: DriverHost, options: CompleteOptions): DefineContext {
+	// Of an error that names no place, the document's is told.
+	return atElement(def, () => completeSteps(def, host, options));
+}
+
+function completeSteps(def: DomainDef, host: DriverHost, options: CompleteOptions): DefineContext {
 	fillIOThreads(def);
-	countVcpus(def);
-	placeNuma(def);
+	atElement(def.cputune ?? def, () => countVcpus(def));
+	atElement(def.numatune ?? def, () => placeNuma(def));
 	completeIdentity(def, host);
 	const context = contextOf(def, host, options.fresh);
 	completeSeclabels(context);
@@ -72,8 +77,8 @@ function completeDriverDefaults(context: DefineContext): void {
 	setDefaultCpu(context);
 	completeFeatures(context);
 	checkVcpuOrder(context);
-	completeCpu(context);
-	checkTseg(context);
+	atElement(context.def.cpu ?? context.def, () => completeCpu(context));
+	atElement(context.def.features ?? context.def, () => checkTseg(context));
 	fillNumaCells(context);
 }
 
@@ -81,8 +86,10 @@ function completeDriverDefaults(context: DefineContext): void {
 function completeCommon(context: DefineContext): void {
 	completeVcpus(context);
 	completeMemory(context);
-	completeLoader(context);
-	completeBootOrder(context);
+	atElement(context.def.os, () => {
+		completeLoader(context);
+		completeBootOrder(context);
+	});
 	completeTimers(context);
 	for (const step of IMPLIED_DEVICES) step(context);
 }

@@ -18,6 +18,7 @@ export function checkDomainRules(rules: readonly DomainRule[], context: DefineCo
 	for (const rule of rules) {
 		const message = rule.broken(context);
 		if (message === undefined) continue;
-		throw documentError(positionOf(rule.at?.(context) ?? context.def), message, rule.code);
+		const at = rule.at?.(context);
+		throw documentError((at && positionOf(at)) ?? positionOf(context.def), message, rule.code);
 	}
 }

@@ -2,6 +2,7 @@
 
 import { VirtError } from "@virtkit/base/errors";
 import type { ControllerDef, PciControllerModel, PciModelName } from "@virtkit/model/domain/controller";
+import { atElement } from "@virtkit/xml/read";
 import { VIRTIO_SCSI_TYPES } from "../addresses/controllers.ts";
 import { hasBuiltinEsp, hasBuiltinIde, isMachine, machineOf } from "../machine.ts";
 import type { DefineContext } from "./entry.ts";
@@ -184,10 +185,13 @@ function checkPciDevice({ model, modelName, target }: ControllerDef, { caps }: D
 /** Throws XML_ERROR where two controllers of one type have the same index; USB companions share theirs. */
 export function refuseDuplicateControllers({ def }: DefineContext): void {
 	const seen = new Set<string>();
-	for (const { type, index } of def.devices.controllers) {
+	for (const each of def.devices.controllers) {
+		const { type, index } = each;
 		if (type === "usb") continue;
 		const name = `${type} ${index}`;
-		if (seen.has(name)) throw new VirtError("XML_ERROR", `Multiple '${type}' controllers with index '${index}'`);
+		atElement(each, () => {
+			if (seen.has(name)) throw new VirtError("XML_ERROR", `Multiple '${type}' controllers with index '${index}'`);
+		});
 		seen.add(name);
 	}
 }

@@ -97,5 +97,9 @@ for (const { code, devices, lacks = [], ...options } of ROWS)
 			hasOption: () => true,
 			hasMachineProperty: () => true,
 		});
-		assert.throws(() => completeDomain(context.def, context.host, { fresh: true }), { code });
+		assert.throws(() => completeDomain(context.def, context.host, { fresh: true }), {
+			code,
+			// Where in the document it is.
+			message: / \(line \d+, column \d+\)$/,
+		});
 	});

@@ -54,7 +54,7 @@ export class DefinitionStore {
 	constructor(paths: DriverPaths, log: Logger) {
 		this.#paths = paths;
 		this.#log = log;
-		this.#files = new JournaledFolder(paths.definitions, join(paths.lib, "definitions.journal"));
+		this.#files = new JournaledFolder(paths.definitions, paths.journal);
 	}
 
 	/** Brings what is stored to the disk for the last time. */
