@@ -29,6 +29,10 @@ export interface DriverCommand {
 		| "revertToSnapshot"
 		| "deleteSnapshot"
 		| "snapshots"
+		| "checkpoints"
+		| "beginBackup"
+		| "backupXml"
+		| "abortJob"
 		| "list";
 	/** The operation's own argument. */
 	readonly text?: string;
@@ -89,6 +93,10 @@ async function carryOut(command: DriverCommand): Promise<unknown> {
 	if (!domain) throw new Error(`no domain '${name}'`);
 	if (command.do === "xml") return invoke(hypervisor, "xml", domain, flags, context);
 	if (command.do === "monitorCommand") return invoke(hypervisor, command.do, domain, flags, context, text, []);
+	if (command.do === "beginBackup")
+		return invoke(hypervisor, command.do, domain, flags, context, { xml: text, checkpointXml: xml || undefined });
+	if (command.do === "backupXml") return invoke(hypervisor, command.do, domain, flags, context);
+	if (command.do === "checkpoints") return invoke(hypervisor, command.do, domain, flags, context, undefined);
 	if (command.do === "snapshots") return invoke(hypervisor, "snapshots", domain, flags, context, undefined);
 	if (isTextual(command.do)) return invoke(hypervisor, command.do, domain, flags, context, text);
 	await invoke(hypervisor, command.do, domain, flags, context);

@@ -278,6 +278,42 @@ test("a disk is copied with its progress, and the guest goes on with the copy", 
 	);
 });
 
+test("a disk is backed up, all of it and what changed since", async () => {
+	await using connection = await open();
+	chmodSync(folder.path, 0o755);
+	const image = folder.file("backed-up.qcow2");
+	await run("qemu-img", ["create", "-q", "-f", "qcow2", image, "1M"]);
+	const disk = {
+		type: "file" as const,
+		driver: { type: "qcow2" as const },
+		source: { file: image },
+		target: { dev: "vda", bus: "virtio" as const },
+	};
+	const domain = await connection.domains.define(guest({ devices: { disks: [disk] } }));
+	await domain.start({ paused: true });
+	await using events = await connection.openEvents({ kinds: ["job-completed"] });
+	const target = (name: string) =>
+		`<disks><disk name='vda' type='file'><target file='${folder.file(name)}'/></disk></disks>`;
+	const checkpoint = "<domaincheckpoint><name>one</name></domaincheckpoint>";
+	await domain.beginBackup(`<domainbackup>${target("full")}</domainbackup>`, { checkpoint });
+	const ended = (await events.next()).value as { parameters: Record<string, unknown> } | undefined;
+	assert.equal(ended?.parameters.success, true);
+	const two = await domain.checkpoints.create("<domaincheckpoint><name>two</name></domaincheckpoint>");
+	assert.equal((await two.parent()).name, "one");
+	const one = await domain.checkpoints.byName("one");
+	assert.deepEqual(
+		[(await one.children()).map(({ name }) => name), (await domain.checkpoints.list()).length],
+		[["two"], 2],
+	);
+	assert.match(await one.xml({ size: true, noDomain: true }), /bitmap='one' size='0'/);
+	await domain.beginBackup(`<domainbackup><incremental>one</incremental>${target("since")}</domainbackup>`);
+	await events.next();
+	await assert.rejects(domain.backupXml(), isVirtError("NO_DOMAIN_BACKUP"));
+	await one.delete({ children: true });
+	assert.deepEqual(await domain.checkpoints.list(), []);
+	await remove(domain);
+});
+
 test("fifty connections work at once", async () => {
 	await using first = await open();
 	const domain = await first.domains.define(guest());

@@ -8,6 +8,7 @@ import type { ArgsOf, CallName, RetOf } from "@virtkit/protocol/procedure-types"
 import type { DomainRef } from "@virtkit/protocol/types/object";
 import type { TypedParameter } from "@virtkit/protocol/types/typed-parameter";
 import type { RpcClient } from "../rpc-client.ts";
+import { Checkpoints } from "./checkpoint.ts";
 import { type DomainDef, definitionOf } from "./definition.ts";
 import { Disk } from "./disk.ts";
 import {
@@ -313,6 +314,32 @@ export class Domain {
 		return new Snapshots(this.#rpc, this);
 	}
 
+	/** Its checkpoints. */
+	get checkpoints(): Checkpoints {
+		return new Checkpoints(this.#rpc, this);
+	}
+
+	/**
+	 * Begins the backup that `xml` describes, with a checkpoint at the same moment where `checkpoint` describes one. It goes
+	 * on as the domain's job: `jobStats` and `abortJob` are about it, an event of kind `job-completed` tells that it is over.
+	 */
+	beginBackup(
+		xml = "<domainbackup/>",
+		options: FlagOptions<typeof BACKUP> & { readonly checkpoint?: string } = {},
+	): Promise<void> {
+		const { checkpoint = null, ...flags } = options;
+		return this.call("DOMAIN_BACKUP_BEGIN", {
+			backupXml: xml,
+			checkpointXml: checkpoint,
+			flags: flagsOf(BACKUP, flags),
+		});
+	}
+
+	/** The description of the backup under way. Throws NO_DOMAIN_BACKUP where there is none. */
+	async backupXml(): Promise<string> {
+		return (await this.call("DOMAIN_BACKUP_GET_XML_DESC", { flags: 0 })).xml;
+	}
+
 	// Saved state
 
 	/** Saves memory to `path` on the daemon's host and stops the guest. */
@@ -548,5 +575,7 @@ export class Domain {
 	}
 }
 
+/** virDomainBackupBeginFlags */
+const BACKUP = { reuseExternal: 1 } as const;
 /** virDomainMetadataType */
 const METADATA = { description: 0, title: 1, element: 2 } as const;

@@ -59,9 +59,12 @@ export async function virtualSize(run: Run, disk: DiskDef): Promise<number> {
 	return size;
 }
 
+/** How the ids of QEMU's jobs begin that write headers. */
+const CREATION = "create-";
+
 /** Has QEMU write the image's header, which names what lies below it. */
 async function formatImage(image: DiskImage, size: number, below: DiskImage | undefined, run: Run): Promise<void> {
-	const id = `create-${formatNode(image)}`;
+	const id = `${CREATION}${formatNode(image)}`;
 	await run.monitor.executeUntyped("blockdev-create", {
 		"job-id": id,
 		options: {
@@ -90,4 +93,10 @@ export async function jobEnd(run: Run, id: string): Promise<string | undefined> 
 		if (job) await run.monitor.execute("job-dismiss", { id });
 		return job?.error;
 	}
+}
+
+/** Has QEMU forget the headers that it was writing when a former daemon was killed. */
+export async function endCreations(run: Run): Promise<void> {
+	for (const { id, type } of await run.monitor.execute("query-jobs"))
+		if (type === "create" && id.startsWith(CREATION)) await jobEnd(run, id);
 }

@@ -8,6 +8,7 @@ import { isAlive, type ProcessIdentity, terminateProcess } from "@virtkit/host/p
 import { type DomainDef, parseDomain } from "@virtkit/model/domain/domain";
 import { adoptBackup } from "../backup/recover.ts";
 import { refreshJobs } from "../block/follow.ts";
+import { endCreations } from "../block/new-image.ts";
 import { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import { recoverCheckpoint } from "../checkpoint/recover.ts";
 import { shortName } from "../command-line/memory-backend.ts";
@@ -171,6 +172,7 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 	run.phase = "up";
 	settleLiveCpu(run);
 	domain.setState(stateOfMachine(domain.state, machine));
+	await endCreations(run);
 	await recoverSnapshotOfRunning(driver, domain, run);
 	await recoverCheckpoint(driver, domain, run, true);
 	await refreshJobs(driver, domain, run);
