@@ -56,6 +56,12 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
 		present: ["/usr/sbin/libvirtd"],
 		reason: "libvirt's own daemon, which tests compare answers with",
 	},
+	{
+		purpose: "test",
+		name: "libxml2-utils",
+		present: ["xmllint"],
+		reason: "libxml2's XPath and RELAX NG, which tests compare with",
+	},
 	{ purpose: "test", name: "openssl", present: ["openssl"], reason: "makes the certificates that tests of TLS use" },
 	{ purpose: "test", name: "swtpm", present: ["swtpm"], reason: "emulates guests' TPMs" },
 	{ purpose: "test", name: "swtpm-tools", present: ["swtpm_setup"], reason: "makes the state of emulated TPMs" },

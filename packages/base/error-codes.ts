@@ -128,6 +128,7 @@ export const ERROR_CODES = {
 	NO_NETWORK_PORT: [107, "network port not found", "network port not found: %s", 404],
 	NO_HOSTNAME: [108, "no hostname found", "no hostname found: %s", 404],
 	CHECKPOINT_INCONSISTENT: [109, "checkpoint inconsistent", "checkpoint inconsistent: %s", 409],
+	MULTIPLE_DOMAINS: [110, "multiple matching domains found", "multiple matching domains found: %s", 409],
 } as const satisfies Record<string, ErrorRow>;
 
 /** The subsystem that raised an error (virErrorDomain). */

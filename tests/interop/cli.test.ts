@@ -60,12 +60,6 @@ function shape(page: string): string[] {
 const OPTION_DIFFERENCES: Readonly<Record<string, string>> = {
 	autostart: "--once came with libvirt 11.2",
 	console: "--resume came with libvirt 11.2",
-	dumpxml: "no XPath: --xpath, --wrap",
-	"managedsave-dumpxml": "--xpath, --wrap",
-	"save-image-dumpxml": "--xpath, --wrap",
-	"backup-dumpxml": "--xpath, --wrap",
-	"checkpoint-dumpxml": "--xpath, --wrap",
-	"snapshot-dumpxml": "--xpath, --wrap",
 	migrate: "--progress is our own",
 };
 
@@ -333,6 +327,13 @@ test("what starts, stops, saves and changes domains is refused alike", () =>
 		qemu-monitor-command g --return-value --pretty human-monitor-command '"command-line":"info version"'
 		qemu-monitor-command g --return-value human-monitor-command '{"command-line":"info version"}'
 		qemu-monitor-command g --hmp --pretty info
+		dumpxml g --xpath //os
+		dumpxml g --xpath //os/type/@machine
+		dumpxml g --xpath "//devices/disk/target/@dev|//devices/disk/@type" --wrap
+		dumpxml g --xpath "//devices/*[@type='pci']" --wrap
+		dumpxml g --xpath //name/text()
+		dumpxml g --xpath //nothing --wrap
+		dumpxml g --xpath count(//disk)
 		undefine g --storage vda
 		undefine idle --wipe-storage
 		undefine idle --delete-storage-volume-snapshots

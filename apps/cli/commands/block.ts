@@ -20,6 +20,7 @@ import { checkWaiting, failUnlessDone, runBlockJob, showProgress } from "./block
 import { type CliCommand, declare, domainOption, exclusive, requires } from "./declare.ts";
 import { readFile } from "./definition.ts";
 import { BLOCK_JOB_TYPES } from "./events.ts";
+import { printXml, xpathOptions } from "./print-xml.ts";
 
 const MIB = 1048576n;
 const path = needed("the disk's target, or its source", { completes: "disk" });
@@ -358,10 +359,10 @@ const backupDumpxml = declare({
 	name: "backup-dumpxml",
 	summary: "Dump XML for an ongoing domain block backup job",
 	description: "Prints the description of the backup that is under way.",
-	options: { domain: domainOption("active-domain") },
+	options: { domain: domainOption("active-domain"), ...xpathOptions },
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
-		context.terminal.out((await domain.call("DOMAIN_BACKUP_GET_XML_DESC", { flags: 0 })).xml);
+		await printXml(context, (await domain.call("DOMAIN_BACKUP_GET_XML_DESC", { flags: 0 })).xml, args);
 	},
 });
 

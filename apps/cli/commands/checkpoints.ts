@@ -20,6 +20,7 @@ import {
 	momentXml,
 	printParent,
 } from "./moments.ts";
+import { printXml, xpathOptions } from "./print-xml.ts";
 import { checkpointDisk, newDocument } from "./specs.ts";
 
 const checkpointname = optional("the checkpoint", { completes: "checkpoint" });
@@ -166,12 +167,12 @@ const checkpointDumpxml = declare({
 		"security-info": flag("include security sensitive information in XML dump"),
 		"no-domain": flag("without the domain's definition"),
 		size: flag("with what was written since"),
+		...xpathOptions,
 	},
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
-		context.terminal.out(
-			await momentXml(CHECKPOINT, context, await find(context, domain, args.checkpointname), bitsOf(XML, args)),
-		);
+		const point = await find(context, domain, args.checkpointname);
+		await printXml(context, await momentXml(CHECKPOINT, context, point, bitsOf(XML, args)), args);
 	},
 });
 

@@ -6,6 +6,7 @@ import { flag, named, needed, optional, rest } from "../grammar/command.ts";
 import { attachConsole } from "../shell/console.ts";
 import { editText } from "../shell/editor.ts";
 import { affected, type CliCommand, declare, domainOption, exclusive, liveFirstOptions, passedFds } from "./declare.ts";
+import { printXml, xpathOptions } from "./print-xml.ts";
 
 /** A file's text. Throws in virsh's words. */
 export function readFile(file: string): string {
@@ -74,6 +75,7 @@ const dumpxml = declare({
 		"security-info": flag("include security sensitive information in XML dump"),
 		"update-cpu": flag("update guest CPU according to host CPU"),
 		migratable: flag("provide XML suitable for migrations"),
+		...xpathOptions,
 	},
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
@@ -83,7 +85,7 @@ const dumpxml = declare({
 			updateCpu: args["update-cpu"],
 			migratable: args.migratable,
 		};
-		context.terminal.out(await domain.xml(options));
+		await printXml(context, await domain.xml(options), args);
 	},
 });
 

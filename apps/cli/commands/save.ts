@@ -5,6 +5,7 @@ import { flag, needed, optional } from "../grammar/command.ts";
 import { editText } from "../shell/editor.ts";
 import { type CliCommand, declare, domainOption } from "./declare.ts";
 import { readFile } from "./definition.ts";
+import { printXml, xpathOptions } from "./print-xml.ts";
 
 const bypassCache = flag("avoid file system cache when saving");
 const stateOptions = {
@@ -99,12 +100,15 @@ const managedsaveDumpxml = declare({
 	name: "managedsave-dumpxml",
 	summary: "Domain information of managed save state file in XML",
 	description: "Dump XML of domain information for a managed save state file to stdout.",
-	options: { domain: domainOption(), "security-info": flag("include security sensitive information in XML dump") },
+	options: {
+		domain: domainOption(),
+		"security-info": flag("include security sensitive information in XML dump"),
+		...xpathOptions,
+	},
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
-		context.terminal.out(
-			(await domain.call("DOMAIN_MANAGED_SAVE_GET_XML_DESC", { flags: args["security-info"] ? 1 : 0 })).xml,
-		);
+		const flags = args["security-info"] ? 1 : 0;
+		await printXml(context, (await domain.call("DOMAIN_MANAGED_SAVE_GET_XML_DESC", { flags })).xml, args);
 	},
 });
 
@@ -156,10 +160,14 @@ const saveImageDumpxml = declare({
 	name: "save-image-dumpxml",
 	summary: "saved state domain information in XML",
 	description: "Dump XML of domain information for a saved state file to stdout.",
-	options: { file: imageFile, "security-info": flag("include security sensitive information in XML dump") },
+	options: {
+		file: imageFile,
+		"security-info": flag("include security sensitive information in XML dump"),
+		...xpathOptions,
+	},
 	async run(context, args) {
 		const { domains } = await context.connection;
-		context.terminal.out(await domains.saveImageXml(args.file, { secure: args["security-info"] }));
+		await printXml(context, await domains.saveImageXml(args.file, { secure: args["security-info"] }), args);
 	},
 });
 

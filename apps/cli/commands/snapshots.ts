@@ -22,6 +22,7 @@ import {
 	printParent,
 	SNAPSHOT,
 } from "./moments.ts";
+import { printXml, xpathOptions } from "./print-xml.ts";
 import { newDocument, snapshotDisk, snapshotMemory } from "./specs.ts";
 
 const name = optional("the snapshot", { completes: "snapshot" });
@@ -263,11 +264,12 @@ const snapshotDumpxml = declare({
 		domain: domainOption(),
 		snapshotname: needed("the snapshot", { completes: "snapshot" }),
 		"security-info": flag("include security sensitive information in XML dump"),
+		...xpathOptions,
 	},
 	async run(context, args) {
 		const domain = await context.domain(args.domain);
 		const snap = await find(context, domain, args.snapshotname, false);
-		context.terminal.out(await momentXml(SNAPSHOT, context, snap, args["security-info"] ? 1 : 0));
+		await printXml(context, await momentXml(SNAPSHOT, context, snap, args["security-info"] ? 1 : 0), args);
 	},
 });
 
