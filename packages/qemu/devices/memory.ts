@@ -242,13 +242,7 @@ export const memory: DeviceEntry<MemoryDeviceDef> = {
 	pci: ({ model }, context) => (model === "virtio-mem" || model === "virtio-pmem" ? virtioSlot(context) : undefined),
 	build: buildMemory,
 	hotplug: {
-		checkAttach: (_, { def }, live) => {
-			if (live && (def.maxMemory?.slots ?? 0) === 0)
-				throw new VirtError(
-					"CONFIG_UNSUPPORTED",
-					"cannot use/hotplug a memory device when domain 'maxMemory' is not defined",
-				);
-		},
+		checkAttach: checkRoom,
 		// What the modules hold is part of what the guest has.
 		account: ({ target }, def, sign) => {
 			if (def.memory) def.memory.size += sign * target.size;
@@ -262,6 +256,18 @@ export const memory: DeviceEntry<MemoryDeviceDef> = {
 		update: resizeModule,
 	},
 };
+
+/** Throws CONFIG_UNSUPPORTED where the definition has no room for another module. */
+function checkRoom({ target: { size } }: MemoryDeviceDef, { def }: DefineContext, live: boolean): void {
+	const fail = (what: string): never => {
+		throw new VirtError("CONFIG_UNSUPPORTED", what);
+	};
+	const { size: most = 0, slots = 0 } = def.maxMemory ?? {};
+	if (slots === 0) fail("cannot use/hotplug a memory device when domain 'maxMemory' is not defined");
+	if ((def.memory?.size ?? 0) + size > most)
+		fail(`Attaching memory device with size '${size}' would exceed domain's maxMemory config size '${most}'`);
+	if (!live && def.devices.memories.length >= slots) fail("no free memory device slot available");
+}
 
 /** DIMMs are named after their slots, others count among their kind. */
 function aliasNumber(module: MemoryDeviceDef, all: readonly MemoryDeviceDef[]): number {

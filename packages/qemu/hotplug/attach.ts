@@ -10,6 +10,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
 import { helperFailure } from "../helpers/spawn.ts";
 import { startPluggedHelpers } from "../helpers/start.ts";
+import { addMemoryFolders } from "../lifecycle/memory-folders.ts";
 import { lendFiles } from "../lifecycle/ownership.ts";
 import { saveStatus, saveStatusNow } from "../lifecycle/status-file.ts";
 import { plugLine } from "./build.ts";
@@ -75,7 +76,9 @@ async function plugAll(plugs: readonly Pluggable[], def: DomainDef, live: LiveCo
 		undo.defer("the intention", () => void (run.intended = undefined));
 		await saveStatusNow(domain, run);
 		for (const plug of plugs) {
-			await plugIn(run, plugLine(run, plug, context, descriptors), undo);
+			const line = plugLine(run, plug, context, descriptors);
+			addMemoryFolders(driver, run, line);
+			await plugIn(run, line, undo);
 			await plug.entry.hotplug?.plugged?.(plug.device, context);
 		}
 	} catch (error) {

@@ -1,6 +1,6 @@
 // Folders of files that back a guest's memory: on disk, and in the file systems of huge pages. QEMU does not make them.
 
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { systemError } from "@virtkit/host/system-error";
 import type { CommandLine } from "../command-line/command-line.ts";
@@ -28,21 +28,39 @@ function possibleFolders({ host }: Driver, run: Run): string[] {
 	return [...own, ...host.hugepages.map(({ mount }) => join(mount, "libvirt/qemu", name))];
 }
 
+/** Those of the folders that the options have memory files in. */
+function usedFolders(driver: Driver, run: Run, { options }: CommandLine): string[] {
+	return possibleFolders(driver, run).filter((folder) =>
+		options.some(({ value }) => value?.includes(`"mem-path":${JSON.stringify(folder).slice(0, -1)}`)),
+	);
+}
+
+function makeFolder(driver: Driver, folder: string): void {
+	try {
+		mkdirSync(folder, { recursive: true });
+		giveTo(driver, folder);
+	} catch (error) {
+		throw systemError(`cannot make the folder '${folder}' for the guest's memory`, error);
+	}
+}
+
 /** Makes those folders that the command line has memory files in. */
 export function makeMemoryFolders(driver: Driver, run: Run, command: CommandLine): void {
-	const folders = possibleFolders(driver, run).filter((folder) =>
-		command.options.some(({ value }) => value?.includes(`"mem-path":${JSON.stringify(folder).slice(0, -1)}`)),
-	);
+	const folders = usedFolders(driver, run, command);
 	if (folders.length === 0) return;
 	adoptMemoryFolders(driver, run);
 	for (const folder of folders) {
-		try {
-			rmSync(folder, { recursive: true, force: true });
-			mkdirSync(folder, { recursive: true });
-			giveTo(driver, folder);
-		} catch (error) {
-			throw systemError(`cannot make the folder '${folder}' for the guest's memory`, error);
-		}
+		rmSync(folder, { recursive: true, force: true });
+		makeFolder(driver, folder);
+	}
+}
+
+/** Makes those that a device needs which is plugged in; they stay until the guest ends. */
+export function addMemoryFolders(driver: Driver, run: Run, line: CommandLine): void {
+	for (const folder of usedFolders(driver, run, line)) {
+		if (existsSync(folder)) continue;
+		adoptMemoryFolders(driver, run);
+		makeFolder(driver, folder);
 	}
 }
 

@@ -173,7 +173,18 @@ function usedFiles(def: DomainDef): UsedFile[] {
 		...(nvram?.path === undefined ? [] : [{ path: nvram.path, write: true }]),
 		...def.devices.disks.flatMap(diskFiles),
 		...chardevFiles(def),
+		...otherFiles(def),
 	];
+}
+
+/** What devices of other kinds open: modules' own files, input devices, a TPM of the host. */
+function otherFiles({ devices: { memories, inputs, tpms } }: DomainDef): UsedFile[] {
+	const write = [
+		...memories.map(({ source }) => source?.path),
+		...inputs.map(({ source }) => source?.evdev ?? source?.dev),
+		...tpms.map(({ backend }) => (backend.type === "passthrough" ? backend.device?.path : undefined)),
+	];
+	return write.flatMap((path) => (path === undefined ? [] : [{ path, write: true }]));
 }
 
 function diskFiles(disk: DomainDef["devices"]["disks"][number]): UsedFile[] {

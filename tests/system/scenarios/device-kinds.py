@@ -40,6 +40,7 @@ KINDS = {
     "watchdog": "<watchdog model='i6300esb' action='none'/>",
     "sockets": "<vsock model='virtio'><cid auto='no' address='77'/></vsock>",
     "memory": "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>",
+    "more memory than there may be": "<memory model='dimm'><target><size unit='MiB'>960</size><node>0</node></target></memory>",
     "sound": "<sound model='ich9'/>",
     "video": "<video><model type='virtio'/></video>",
     "graphics": "<graphics type='vnc' port='-1' listen='127.0.0.1'/>",
@@ -49,7 +50,6 @@ KINDS = {
     "panic": "<panic model='isa'/>",
     "balloon": "<memballoon model='virtio'/>",
     "iommu": "<iommu model='intel'/>",
-    "crypto": "<crypto model='virtio' type='qemu'><backend model='builtin'/></crypto>",
     "audio": "<audio id='9' type='none'/>",
     "nvram": "<nvram><address type='spapr-vio' reg='0x3000'/></nvram>",
     "redirected device": "<redirdev bus='usb' type='tcp'><source mode='connect' host='127.0.0.1' service='1'/></redirdev>",
@@ -107,7 +107,7 @@ def play(domain, kind, document):
     step("stored out", lambda: domain.detachDeviceFlags(document, CONFIG))
     step("stored out again", lambda: domain.detachDeviceFlags(document, CONFIG))
     # Only an operating system gives memory back.
-    while kind != "memory" and count(domain, tag) > before:
+    while tag != "memory" and count(domain, tag) > before:
         now = count(domain, tag)
         attempt(f"{kind}: by alias", lambda: domain.detachDeviceAlias(alias(domain, tag), LIVE))
         attempt(f"{kind}: gone", lambda: gone(domain, tag, now - 1))
