@@ -251,6 +251,8 @@ export interface DomainOperations<D extends DomainHandle> {
 	): Promise<{ cookie: Uint8Array }>;
 	migrateConfirm(domain: D, cancelled: boolean, flags: number, context: CallContext): Promise<void>;
 
+	/** Has the guest go on at its destination, before all of its memory is there. */
+	migrateStartPostcopy(domain: D, flags: number, context: CallContext): Async<void>;
 	/** Milliseconds that the guest may stand still at the end. */
 	migrateSetMaxDowntime(domain: D, downtime: bigint, flags: number, context: CallContext): Async<void>;
 	migrateMaxDowntime(domain: D, flags: number, context: CallContext): Async<bigint>;

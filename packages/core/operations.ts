@@ -78,9 +78,10 @@ const SAVE_FLAGS = 7;
 
 /**
  * VIR_MIGRATE_LIVE 1, _PEER2PEER 2, _TUNNELLED 4, _PERSIST_DEST 8, _UNDEFINE_SOURCE 16, _PAUSED 32, _CHANGE_PROTECTION 256, _UNSAFE 512,
- * _OFFLINE 1024, _COMPRESSED 2048, _ABORT_ON_ERROR 4096, _AUTO_CONVERGE 8192, _RDMA_PIN_ALL 2^14, _TLS 2^16, _PARALLEL 2^17, _ZEROCOPY 2^20.
+ * _OFFLINE 1024, _COMPRESSED 2048, _ABORT_ON_ERROR 4096, _AUTO_CONVERGE 8192, _RDMA_PIN_ALL 2^14, _POSTCOPY 2^15, _TLS 2^16,
+ * _PARALLEL 2^17, _POSTCOPY_RESUME 2^19, _ZEROCOPY 2^20.
  */
-export const MIGRATE_FLAGS = 0x17f3f | (1 << 17) | (1 << 20);
+export const MIGRATE_FLAGS = 0x1ff3f | (1 << 17) | (1 << 19) | (1 << 20);
 
 /** Flags are those that libvirt's QEMU driver takes; source: its public headers. */
 export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRow>> = {
@@ -142,6 +143,7 @@ export const DOMAIN_OPERATIONS: Readonly<Record<DomainOperationName, OperationRo
 	migrateBegin: row("virDomainMigrateBegin3Params", MIGRATE_FLAGS, ALWAYS, "none", true, "migrate"),
 	migratePerform: row("virDomainMigratePerform3Params", MIGRATE_FLAGS, ALWAYS, "none", true, "migrate"),
 	migrateConfirm: row("virDomainMigrateConfirm3Params", MIGRATE_FLAGS, ALWAYS, "none", true, "migrate"),
+	migrateStartPostcopy: row("virDomainMigrateStartPostCopy", 0, ACTIVE, "migration-op", true, "migrate"),
 	migrateSetMaxDowntime: row("virDomainMigrateSetMaxDowntime", 0, ACTIVE, "migration-op", true, "migrate"),
 	migrateMaxDowntime: row("virDomainMigrateGetMaxDowntime", 0, ACTIVE, "query", false, "migrate"),
 	// VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY 1.

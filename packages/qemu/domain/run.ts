@@ -57,8 +57,11 @@ export class Run {
 	runningReason: RunningReason = "unpaused";
 	/** The shutdown under way is one half of a reboot: the machine is reset after it. */
 	fakeReboot = false;
-	/** It came from another host that has not been told yet, or is just being told, or was sent to one that may run it. */
-	moving: "arriving" | "answering" | "sent" | undefined;
+	/**
+	 * It came from another host that has not been told yet, or is just being told, or was sent to one that may run it; in
+	 * `postcopy` it runs here and nowhere else, and has memory over there.
+	 */
+	moving: "arriving" | "answering" | "postcopy" | "sent" | undefined;
 	/** QEMU stands still after such a shutdown; nobody is told. */
 	pausedShutdown = false;
 	/** Somebody is ending the process on purpose: that its monitor goes is no news. */

@@ -32,7 +32,7 @@ const domainStatus = element({
 	autodestroy: attr(yesNo, { doc: "The guest was to end with the client that started it." }),
 	monitorTouched: attr(yesNo, { doc: "Somebody gave QEMU commands of their own." }),
 	agentTouched: attr(yesNo, { doc: "Somebody gave the guest agent commands of their own." }),
-	moving: attr(oneOf("arriving", "answering", "sent"), { doc: "Another host may have the guest." }),
+	moving: attr(oneOf("arriving", "answering", "postcopy", "sent"), { doc: "Another host may have the guest." }),
 	agentTimeout: attr(int, { doc: "Seconds that the guest agent's answers are waited for." }),
 	clockAdjustment: attr(integer(), { absent: 0, doc: "Seconds by which the guest's clock was off at start." }),
 	wantedMemory: attr(integer({ min: 0 }), { doc: "KiB that the user wants the guest to have." }),

@@ -7,6 +7,7 @@ import { thresholdEvents } from "../block/threshold.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { migrationEvents } from "../migration/postcopy.ts";
 import { deviceEvents } from "./device-events.ts";
 import { graphicsEvents } from "./graphics-events.ts";
 import type { EventHandlers, EventSource } from "./handler.ts";
@@ -20,6 +21,7 @@ const HANDLERS: EventHandlers = {
 	...thresholdEvents,
 	...graphicsEvents,
 	...blockJobEvents,
+	...migrationEvents,
 };
 
 /** Handles one event of a run. */

@@ -24,6 +24,7 @@ import { ownHelperFiles } from "../helpers/start.ts";
 import { adoptHostDevices } from "../host-devices/claim.ts";
 import { reconcileDevices } from "../hotplug/reconcile.ts";
 import { refreshVcpus } from "../hotplug/vcpu.ts";
+import { isPostcopy } from "../migration/postcopy.ts";
 import { recoverInterruptedSave } from "../save/recover.ts";
 import { recoverSnapshotOfRunning } from "../snapshot/recover.ts";
 import { stateOfMachine } from "./adopt-state.ts";
@@ -160,7 +161,9 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 	try {
 		machine = await askStatus(driver, domain, run);
 		// One that arrived, of which nobody was told, goes on where it came from: its source never heard that it may end it.
-		if ((status.phase === "starting" && machine !== "running") || status.moving === "arriving")
+		if (status.moving === "arriving" && (await isPostcopy(run.monitor))) run.moving = "postcopy";
+		const isHalf = (status.phase === "starting" && machine !== "running") || status.moving === "arriving";
+		if (isHalf && run.moving !== "postcopy")
 			throw new VirtError("OPERATION_FAILED", `'${domain.name}' was not fully started`);
 		await refresh(run);
 		await refreshVcpus(run);

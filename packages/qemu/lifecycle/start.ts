@@ -153,8 +153,11 @@ async function allOf(work: readonly Promise<void>[]): Promise<void> {
 /** The guest runs, or stands still because that was asked for. */
 async function letGo(domain: QemuDomain, run: Run, request: StartRequest): Promise<void> {
 	if (request.paused === undefined) {
-		run.runningReason = request.runningReason ?? "booted";
-		await run.monitor.execute("cont");
+		const { runningReason = "booted" } = request;
+		run.runningReason = runningReason;
+		// In post-copy QEMU may have to wait for memory of the guest's, and there is no way back.
+		const deadlineMs = runningReason === "postcopy" ? Number.POSITIVE_INFINITY : undefined;
+		await run.monitor.execute("cont", {}, { deadlineMs });
 		run.phase = "up";
 		// Before anybody hears of the start, and after whatever QEMU's own event of it has had written: a guest that is paused
 		// next must not be taken for one half started.

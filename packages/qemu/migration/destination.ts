@@ -21,10 +21,12 @@ import { formatAsWanted, formatForImage, readDefinition } from "../save/image-de
 import { decodeCookie, encodeCookie } from "./cookie.ts";
 import { type Listening, listenForGuest } from "./listen.ts";
 import { MIGRATE_FLAG, type MigrationParameters, parseMigrationParameters } from "./parameters.ts";
+import { arrived, untilComplete } from "./postcopy.ts";
 import { checkTls, giveCertificates, type MigrationTls } from "./tls.ts";
 import { type Tuning, tune, tuningFor } from "./tuning.ts";
 
-const ENDS: ReadonlySet<string> = new Set(["completed", "failed"]);
+/** QEMU has the whole guest, or all that it needs to run, or cannot have it. */
+const ENDS: ReadonlySet<string> = new Set(["completed", "postcopy-active", "failed"]);
 
 /**
  * A guest that is expected. All of it is one start that is not over: whatever goes wrong until `finish` undoes it, and a daemon
@@ -39,6 +41,8 @@ class Incoming {
 	readonly decision = Promise.withResolvers<void>();
 	/** The start's own end. */
 	started: Promise<Run> = Promise.reject(new Error("not begun"));
+	/** In post-copy, once the guest has gone over: the rest of its memory. Rejected where that is lost. */
+	rest: Promise<void> | undefined;
 	/** The name of the domain on the source, which cookies go by. */
 	readonly sourceName: string;
 
@@ -48,21 +52,24 @@ class Incoming {
 		this.started.catch(() => undefined);
 	}
 
-	/** Ends the wait in every phase but the last. */
+	/** Ends the wait in every phase but the last. A guest that has gone over in post-copy can go on nowhere but here. */
 	cancel(error: VirtError): void {
+		if (this.rest) return this.decision.resolve();
 		this.arrived.reject(error);
 		this.decision.reject(error);
 	}
 
 	async load(
+		domain: QemuDomain,
 		run: Run,
 		listen: () => Promise<Listening>,
 		tuning: Tuning,
 		tls: () => Promise<MigrationTls | undefined>,
 	): Promise<void> {
 		const { monitor } = run;
-		await using certificates = await tls();
-		await using _tuned = await tune(monitor, { ...tuning, values: { ...tuning.values, ...certificates?.values } });
+		await using undo = new AsyncDisposableStack();
+		const certificates = undo.use(await tls());
+		undo.use(await tune(monitor, { ...tuning, values: { ...tuning.values, ...certificates?.values } }));
 		const ended = monitor.waitForEvent("MIGRATION", ({ data: { status } }) => ENDS.has(status));
 		ended.catch(() => undefined);
 		using listening = await listen();
@@ -71,9 +78,20 @@ class Incoming {
 		// QEMU ends itself where it cannot take the guest: its last words are why.
 		if (data.status === "failed" && run.process) await waitForExit(run.process, 2000);
 		if (data.status === "failed") throw monitor.loss ?? new VirtError("OPERATION_FAILED", "incoming migration failed");
+		if (data.status === "postcopy-active") {
+			await this.#goOver(domain, run, undo.move());
+		}
 		this.arrived.resolve();
 		const lost = run.ended.then(() => Promise.reject(new VirtError("OPERATION_FAILED", "guest unexpectedly quit")));
 		await Promise.race([this.decision.promise, lost]);
+	}
+
+	/** The source cannot go on any more: whoever takes over from this daemon is to know before the guest runs. */
+	async #goOver(domain: QemuDomain, run: Run, tuned: AsyncDisposable): Promise<void> {
+		run.moving = "postcopy";
+		this.rest = untilComplete(run, "migration in").finally(() => tuned[Symbol.asyncDispose]());
+		this.rest.catch(() => undefined);
+		await saveStatusNow(domain, run);
 	}
 }
 
@@ -189,12 +207,15 @@ async function receive(
 		incoming.started = startRun(driver, domain, {
 			definition,
 			paused: flags & MIGRATE_FLAG.paused ? "user" : undefined,
-			runningReason: "migrated",
+			get runningReason() {
+				return incoming.rest ? "postcopy" : "migrated";
+			},
 			incoming: {
 				extend: (command) => command.add("-incoming", "defer"),
 				arriving: true,
 				load: (run) =>
 					incoming.load(
+						domain,
 						run,
 						() => listenForGuest(run.monitor, params, settings, tunnel),
 						tuning,
@@ -203,6 +224,7 @@ async function receive(
 			},
 		});
 		await incoming.started;
+		await incoming.rest?.catch(() => undefined);
 	} finally {
 		if (INCOMING.get(domain) === incoming) INCOMING.delete(domain);
 		if (!domain.persistent && domain.run === undefined) driver.domains.remove(domain);
@@ -233,10 +255,12 @@ export async function migrateFinish(
 	await letRun(driver, domain, incoming, flags & MIGRATE_FLAG.persistent ? request.cookie : undefined, undo);
 	const { statistics } = decodeCookie(driver, request.cookie) ?? {};
 	if (statistics) keepCompleted(domain, statistics);
-	await settleOnceAnswered(driver, domain, context.signal);
+	if (incoming.rest === undefined) await settleOnceAnswered(driver, domain, context.signal);
 	undo.commit();
 	driver.lifecycle(domain.ref, { event: "started", detail: "migrated" });
 	if (flags & MIGRATE_FLAG.paused) driver.lifecycle(domain.ref, { event: "suspended", detail: "paused" });
+	await incoming.rest;
+	if (incoming.rest && domain.run) arrived(driver, domain, domain.run);
 	return { domain, cookie: encodeCookie(driver, domain, { name: incoming.sourceName }) };
 }
 
@@ -297,10 +321,11 @@ async function letRun(
 			await defineDomain(driver, stored, 0);
 		}
 		incoming.decision.resolve();
-		await incoming.started;
+		// A post-copy that is lost meanwhile is told at once, whatever QEMU waits for.
+		await Promise.race([incoming.started, ...(incoming.rest ? [incoming.rest.then(() => incoming.started)] : [])]);
 	} catch (error) {
 		incoming.cancel(toVirtError(error));
-		await incoming.started.catch(() => undefined);
+		if (incoming.rest === undefined) await incoming.started.catch(() => undefined);
 		throw error;
 	}
 }

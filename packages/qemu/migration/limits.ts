@@ -9,7 +9,7 @@ const MIB = 1024n ** 2n;
 /** MiB a second that stand for no limit: more does not fit QEMU's number of bytes. */
 export const NO_SPEED_LIMIT = (2n ** 63n - 1n) / MIB;
 /** The same after the guest has gone over. */
-const NO_POSTCOPY_LIMIT = (2n ** 64n - 1n) / MIB;
+export const NO_POSTCOPY_LIMIT = (2n ** 64n - 1n) / MIB;
 
 /** VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY */
 const POSTCOPY = 1;

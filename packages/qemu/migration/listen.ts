@@ -15,27 +15,32 @@ export interface Listening extends Disposable {
 	readonly uri: string | undefined;
 }
 
-/** Has QEMU wait for the guest where `params` say, or at the end of `tunnel`. Throws INVALID_ARG for a URI that is none. */
+/** Has QEMU wait for the guest, or for the rest of it, where `params` say, or at the end of `tunnel`. Throws INVALID_ARG for a URI that is none. */
 export async function listenForGuest(
 	monitor: QmpClient,
 	params: MigrationParameters,
 	settings: DriverSettings,
 	tunnel: Duplex | undefined,
+	command: "migrate-incoming" | "migrate-recover" = "migrate-incoming",
 ): Promise<Listening> {
 	if (tunnel) return await listenInTunnel(monitor, tunnel);
 	const address = params.uri === undefined ? undefined : parseMigrationUri(params.uri);
-	if (address?.scheme === "unix") return await listenAtPath(monitor, address.path);
+	if (address?.scheme === "unix") return await listenAtPath(monitor, address.path, command);
 	const range = {
 		min: address?.port ?? settings.migrationPortMin,
 		max: address?.port ?? settings.migrationPortMax,
 	};
 	const host = bracket(params.listenAddress ?? anyAddress());
-	const found = await bindPort(range, (port) => monitor.execute("migrate-incoming", { uri: `tcp:${host}:${port}` }));
+	const found = await bindPort(range, (port) => monitor.execute(command, { uri: `tcp:${host}:${port}` }));
 	return { uri: uriOut(params.uri, found.port), [Symbol.dispose]: () => found[Symbol.dispose]() };
 }
 
-async function listenAtPath(monitor: QmpClient, path: string): Promise<Listening> {
-	await monitor.execute("migrate-incoming", { uri: `unix:${path}` });
+async function listenAtPath(
+	monitor: QmpClient,
+	path: string,
+	command: "migrate-incoming" | "migrate-recover",
+): Promise<Listening> {
+	await monitor.execute(command, { uri: `unix:${path}` });
 	return {
 		uri: undefined,
 		[Symbol.dispose]() {

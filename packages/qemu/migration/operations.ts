@@ -6,6 +6,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
 import { MIGRATE_FLAG } from "./parameters.ts";
 import { migrateToPeer } from "./peer.ts";
+import { postcopyOperations } from "./postcopy.ts";
 import { stepsFor } from "./steps.ts";
 
 /** Throws where the flags do not go with whom the source is to lead the migration with. */
@@ -22,8 +23,9 @@ function checkPeer(peer: string | undefined, cookie: Uint8Array, flags: number):
 
 export function migrationOperations(
 	driver: Driver,
-): Pick<DomainOperations<QemuDomain>, "migrateBegin" | "migratePerform" | "migrateConfirm"> {
+): Pick<DomainOperations<QemuDomain>, "migrateBegin" | "migratePerform" | "migrateConfirm" | "migrateStartPostcopy"> {
 	return {
+		...postcopyOperations(),
 		migrateBegin: (domain, params, flags, context) => stepsFor(flags).begin(driver, domain, params, flags, context),
 		migratePerform: async (domain, { peer, ...request }, flags, context) => {
 			checkPeer(peer, request.cookie, flags);

@@ -18,8 +18,10 @@ export const MIGRATE_FLAG = {
 	abortOnError: 4096,
 	autoConverge: 8192,
 	rdmaPinAll: 1 << 14,
+	postcopy: 1 << 15,
 	tls: 1 << 16,
 	parallel: 1 << 17,
+	postcopyResume: 1 << 19,
 	zerocopy: 1 << 20,
 } as const;
 
@@ -34,6 +36,8 @@ export interface MigrationParameters {
 	readonly graphicsUri?: string;
 	/** MiB a second; 0 without limit. */
 	readonly bandwidth?: bigint;
+	/** MiB a second, once the guest has gone over; 0 without limit. */
+	readonly postcopyBandwidth?: bigint;
 	/** How memory is compressed: `xbzrle`, `mt`, with several connections `zlib`, `zstd`. */
 	readonly compression?: readonly string[];
 	readonly compressLevel?: number;
@@ -71,6 +75,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
 	listen_address: { member: "listenAddress", type: STRING },
 	graphics_uri: { member: "graphicsUri", type: STRING },
 	bandwidth: { member: "bandwidth", type: ULLONG },
+	"bandwidth.postcopy": { member: "postcopyBandwidth", type: ULLONG },
 	compression: { member: "compression", type: STRING, many: true },
 	"compression.mt.level": { member: "compressLevel", type: INT },
 	"compression.mt.threads": { member: "compressThreads", type: INT },

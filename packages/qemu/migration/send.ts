@@ -12,6 +12,7 @@ import { checkStillThere, resumeGuest } from "../save/hold-still.ts";
 import { migrationParams } from "../save/job-statistics.ts";
 import { underJob } from "../save/migrate-to-file.ts";
 import { bytesOf, migrationSpeed } from "./limits.ts";
+import { GONE_OVER } from "./postcopy.ts";
 import type { Route } from "./route.ts";
 import { giveCertificates } from "./tls.ts";
 import { type Tuning, tune } from "./tuning.ts";
@@ -26,7 +27,10 @@ export interface SendRequest {
 	readonly tls: string | undefined;
 }
 
-/** Sends the guest; it stands still when this is done, and goes on as it was where this fails. */
+/**
+ * Sends the guest; it stands still when this is done, with all of its memory over there, or, in post-copy, with it going
+ * there; and goes on as it was where this fails.
+ */
 export async function sendGuest(
 	driver: Driver,
 	domain: QemuDomain,
@@ -37,10 +41,11 @@ export async function sendGuest(
 	const { monitor } = run;
 	const ran = domain.stateName === "running";
 	const rate = bytesOf(bandwidth === 0n ? migrationSpeed(domain) : bandwidth);
-	await using certificates =
-		tls === undefined ? undefined : await giveCertificates(monitor, driver.settings, "client", tls);
+	await using undo = new AsyncDisposableStack();
+	const certificates =
+		tls === undefined ? undefined : undo.use(await giveCertificates(monitor, driver.settings, "client", tls));
 	const values = { ...tuning.values, ...certificates?.values, "max-bandwidth": rate };
-	await using _tuned = await tune(monitor, { ...tuning, values });
+	undo.use(await tune(monitor, { ...tuning, values }));
 	try {
 		const uri = await route(monitor, job.aborted).catch((error: unknown) => {
 			throw job.aborted.aborted ? job.abortedError() : error;
@@ -48,6 +53,8 @@ export async function sendGuest(
 		run.pausedReason = "migration";
 		const info = await send(domain, run, job, uri);
 		checkStillThere(domain, run);
+		// What has gone over stays as it is tuned to the end, which is the end of QEMU too.
+		if (GONE_OVER.has(info.status ?? "")) return void undo.move();
 		const params = migrationParams(job, info);
 		keepCompleted(domain, params);
 		driver.emit("job-completed", domain.ref, { params });
@@ -66,7 +73,10 @@ async function send(domain: QemuDomain, run: Run, job: DomainJob, uri: string): 
 		"MIGRATION",
 		({ data }) => data.status === "pre-switchover" || ENDS.has(data.status),
 	);
-	const ended = monitor.waitForEvent("MIGRATION", ({ data }) => ENDS.has(data.status));
+	const ended = monitor.waitForEvent(
+		"MIGRATION",
+		({ data }) => ENDS.has(data.status) || data.status === "postcopy-active",
+	);
 	for (const promise of [switching, ended]) promise.catch(() => undefined);
 	return underJob(monitor, job, uri, async () => {
 		if ((await switching).data.status === "pre-switchover" && !job.aborted.aborted) {
@@ -82,7 +92,7 @@ async function send(domain: QemuDomain, run: Run, job: DomainJob, uri: string): 
 
 async function outcome(monitor: QmpClient, job: DomainJob, status: string): Promise<MigrationInfo> {
 	const info = await monitor.execute("query-migrate");
-	if (status === "completed") return info;
+	if (status === "completed" || status === "postcopy-active") return info;
 	if (status === "cancelled" || job.aborted.aborted) throw job.abortedError();
 	throw new VirtError("OPERATION_FAILED", `migration out job: ${info["error-desc"] ?? "unexpectedly failed"}`);
 }

@@ -8,15 +8,17 @@ import { removeStored } from "../config/define-operations.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
-import { announceStop } from "../lifecycle/end.ts";
 import { saveStatus } from "../lifecycle/status-file.ts";
-import { asJob, completedJob, type DomainJob } from "../save/domain-job.ts";
-import { checkStillThere, endStillGuest, resumeGuest } from "../save/hold-still.ts";
+import { asJob, completedJob, type DomainJob, goOn, keepCompleted } from "../save/domain-job.ts";
+import { resumeGuest } from "../save/hold-still.ts";
 import { formatAsWanted, formatForImage, readDefinition, textForImage } from "../save/image-definition.ts";
+import { migrationParams } from "../save/job-statistics.ts";
 import { checkMigratable } from "../save/migrate-to-file.ts";
 import { type MigrationAddress, parseMigrationUri } from "./address.ts";
 import { decodeCookie, encodeCookie } from "./cookie.ts";
+import { leave } from "./leave.ts";
 import { MIGRATE_FLAG, type MigrationParameters, parseMigrationParameters } from "./parameters.ts";
+import { hasGoneOver, isPostcopy, pausedFor } from "./postcopy.ts";
 import { connectedRoute, directRoute, tunnelRoute } from "./route.ts";
 import { checkDisksShared, checkUnbound } from "./safety.ts";
 import { type SendRequest, sendGuest } from "./send.ts";
@@ -24,16 +26,27 @@ import { checkTls } from "./tls.ts";
 import { checkTuning, tuningFor } from "./tuning.ts";
 
 /** A migration under way; disposing it lets others at the domain. */
-interface Outgoing extends Disposable {
+export interface Outgoing extends Disposable {
 	readonly run: Run;
 	readonly ran: boolean;
 	phase: "begun" | "performing" | "performed";
 	job?: DomainJob;
+	/** The job goes on after it was performed: in post-copy. */
+	going?: Disposable;
 }
 
 const OUTGOING = new WeakMap<QemuDomain, Outgoing>();
 
-async function begin(driver: Driver, domain: QemuDomain, context: CallContext, api: string): Promise<Outgoing> {
+/** The migration of the domain that is under way. */
+export const outgoingOf = (domain: QemuDomain): Outgoing | undefined => OUTGOING.get(domain);
+
+/** Takes the domain for a migration. */
+export async function beginOutgoing(
+	driver: Driver,
+	domain: QemuDomain,
+	context: CallContext,
+	api: string,
+): Promise<Outgoing> {
 	const job = await domain.lock.beginAsync("migration-out", api, {
 		signal: context.signal,
 		passes: ["suspend", "migration-op"],
@@ -47,6 +60,7 @@ async function begin(driver: Driver, domain: QemuDomain, context: CallContext, a
 			phase: "begun",
 			[Symbol.dispose]: () => {
 				if (OUTGOING.get(domain) === outgoing) OUTGOING.delete(domain);
+				outgoing.going?.[Symbol.dispose]();
 				close?.[Symbol.dispose]();
 				job[Symbol.dispose]();
 			},
@@ -81,7 +95,7 @@ export async function migrateBegin(
 	const { xml } = parseMigrationParameters(params);
 	checkTuning(flags);
 	checkTls(driver.settings, flags);
-	const outgoing = await begin(driver, domain, context, "virDomainMigrateBegin3Params");
+	const outgoing = await beginOutgoing(driver, domain, context, "virDomainMigrateBegin3Params");
 	try {
 		checkUnbound(driver, domain);
 		await checkMigratable(outgoing.run);
@@ -114,7 +128,8 @@ export async function migratePerform(
 	const { uri, bandwidth = 0n, persistentXml } = params;
 	const tuning = tuningFor("source", params, flags);
 	decodeCookie(driver, request.cookie);
-	const outgoing = OUTGOING.get(domain) ?? (await begin(driver, domain, context, "virDomainMigratePerform3Params"));
+	const outgoing =
+		OUTGOING.get(domain) ?? (await beginOutgoing(driver, domain, context, "virDomainMigratePerform3Params"));
 	if (outgoing.phase !== "begun") throw new VirtError("OPERATION_INVALID", "another migration job is already running");
 	outgoing.phase = "performing";
 	try {
@@ -123,10 +138,12 @@ export async function migratePerform(
 		const way = request.tunnel ? { route: tunnelRoute(request.tunnel), tls: undefined } : wayTo(uri, params, flags);
 		await asJob(domain, "migration-out", async (job) => {
 			outgoing.job = job;
+			job.postcopy = (flags & MIGRATE_FLAG.postcopy) !== 0;
 			if (context.signal.aborted) job.abort();
 			await sendGuest(driver, domain, outgoing.run, job, { ...way, bandwidth, tuning });
 		});
 		outgoing.phase = "performed";
+		if (outgoing.job && hasGoneOver(domain)) outgoing.going = goOn(domain, outgoing.job);
 		return {
 			cookie: encodeCookie(driver, domain, { persistent: stored, statistics: completedJob(domain, true)?.params }),
 		};
@@ -195,15 +212,22 @@ export async function migrateConfirm(
 	using migration = OUTGOING.get(domain) ?? (await takeUp(domain));
 	const { run, ran, phase } = migration;
 	if (phase === "performing") throw new VirtError("OPERATION_INVALID", "migration is still in progress");
-	if (cancelled || phase === "begun") {
+	const over = hasGoneOver(domain) && !(await isPostcopy(run.monitor));
+	if (hasGoneOver(domain) && !over && cancelled) return pausedFor(driver, domain, "postcopy-failed");
+	if ((cancelled && !over) || phase === "begun") {
 		run.moving = undefined;
 		if (ran && phase === "performed") await resumeGuest(driver, domain, run, "migration-canceled");
 		saveStatus(driver, domain);
 		return;
 	}
-	checkStillThere(domain, run);
-	await endStillGuest(driver, domain, run, "migrated");
-	const who = domain.ref;
-	if (flags & MIGRATE_FLAG.undefineSource && domain.persistent) await removeStored(driver, domain);
-	announceStop(driver, domain, "migrated", who);
+	if (over && migration.job) await tellCompleted(driver, domain, run, migration.job);
+	const forgets = flags & MIGRATE_FLAG.undefineSource && domain.persistent;
+	await leave(driver, domain, run, forgets ? () => removeStored(driver, domain) : undefined);
+}
+
+/** What a post-copy came to is known only at its end. */
+async function tellCompleted(driver: Driver, domain: QemuDomain, run: Run, job: DomainJob): Promise<void> {
+	const params = migrationParams(job, await run.monitor.execute("query-migrate"));
+	keepCompleted(domain, params);
+	driver.emit("job-completed", domain.ref, { params });
 }

@@ -3,6 +3,7 @@
 import { migrateFinish, migratePrepare } from "./destination.ts";
 import { beginOffline, confirmOffline, finishOffline, prepareOffline } from "./offline.ts";
 import { MIGRATE_FLAG } from "./parameters.ts";
+import { RESUME } from "./resume.ts";
 import { migrateBegin, migrateConfirm, migratePerform } from "./source.ts";
 
 const LIVE = {
@@ -23,5 +24,7 @@ const OFFLINE = {
 };
 
 /** The steps for these virDomainMigrateFlags. */
-export const stepsFor = (flags: number): typeof LIVE | typeof OFFLINE =>
-	flags & MIGRATE_FLAG.offline ? OFFLINE : LIVE;
+export function stepsFor(flags: number): typeof LIVE | typeof OFFLINE | typeof RESUME {
+	if (flags & MIGRATE_FLAG.offline) return OFFLINE;
+	return flags & MIGRATE_FLAG.postcopyResume ? RESUME : LIVE;
+}

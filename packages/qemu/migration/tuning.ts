@@ -3,6 +3,7 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { MigrateSetParametersArg, QueryMigrateCapabilitiesRetCapability } from "@virtkit/qapi/schema.gen";
 import type { QmpClient } from "@virtkit/qmp/client";
+import { bytesOf, NO_POSTCOPY_LIMIT } from "./limits.ts";
 import { MIGRATE_FLAG, type MigrationParameters } from "./parameters.ts";
 
 type Capability = QueryMigrateCapabilitiesRetCapability;
@@ -23,6 +24,7 @@ const BY_FLAG: readonly { readonly flag: number; readonly capability: Capability
 	[
 		{ flag: MIGRATE_FLAG.rdmaPinAll, capability: "rdma-pin-all", sides: ["source", "destination"] },
 		{ flag: MIGRATE_FLAG.autoConverge, capability: "auto-converge", sides: ["source"] },
+		{ flag: MIGRATE_FLAG.postcopy, capability: "postcopy-ram", sides: ["source", "destination"] },
 		{ flag: MIGRATE_FLAG.parallel, capability: "multifd", sides: ["source", "destination"] },
 		{ flag: MIGRATE_FLAG.zerocopy, capability: "zero-copy-send", sides: ["source"] },
 	];
@@ -55,7 +57,6 @@ const MANAGED: readonly Capability[] = [
 	LATE_DISKS,
 	...BY_FLAG.map(({ capability }) => capability),
 	...Object.values(BY_METHOD),
-	"postcopy-ram",
 	"return-path",
 ];
 
@@ -146,9 +147,13 @@ export function tuningFor(side: Side, params: MigrationParameters, flags: number
 	const told = mine.map(({ from, to }) => [to, Number(params[from])] as const);
 	const compressed = methods.flatMap((method) => BY_METHOD[method] ?? []);
 	const parallel = PARALLEL_METHODS.find((method) => methods.includes(method));
+	const postcopySpeed =
+		params.postcopyBandwidth === undefined || side === "destination"
+			? {}
+			: { "max-postcopy-bandwidth": bytesOf(params.postcopyBandwidth, NO_POSTCOPY_LIMIT) };
 	return {
 		capabilities: [...unaskedFor(side, flags), ...asked.map(({ capability }) => capability), ...compressed],
-		values: { ...Object.fromEntries(told), ...(parallel ? { "multifd-compression": parallel } : {}) },
+		values: { ...Object.fromEntries(told), ...(parallel ? { "multifd-compression": parallel } : {}), ...postcopySpeed },
 	};
 }
 
@@ -192,8 +197,15 @@ export async function tune(monitor: QmpClient, { capabilities, values }: Tuning)
 	}
 }
 
-/** Throws OPERATION_INVALID for flags that do not go together. */
+/** Throws OPERATION_INVALID or ARGUMENT_UNSUPPORTED for flags that do not go together. */
 export function checkTuning(flags: number): void {
+	if (flags & MIGRATE_FLAG.postcopy && (!(flags & MIGRATE_FLAG.live) || flags & MIGRATE_FLAG.paused))
+		throw new VirtError(
+			"ARGUMENT_UNSUPPORTED",
+			"post-copy migration is not supported with non-live or paused migration",
+		);
+	if (flags & MIGRATE_FLAG.postcopy && flags & MIGRATE_FLAG.tunnelled)
+		throw new VirtError("ARGUMENT_UNSUPPORTED", "post-copy is not supported with tunnelled migration");
 	if (flags & MIGRATE_FLAG.zerocopy && !(flags & MIGRATE_FLAG.parallel))
 		throw new VirtError("OPERATION_INVALID", "zero-copy is only available for parallel migration");
 }

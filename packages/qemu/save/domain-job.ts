@@ -40,6 +40,8 @@ export type JobStatistics = "migration" | "memory-dump" | "backup";
 export class DomainJob {
 	readonly operation: JobOperation;
 	statistics: JobStatistics = "migration";
+	/** The guest may go over before all of its memory has. */
+	postcopy = false;
 	readonly #started: number;
 	readonly #abort = new AbortController();
 
@@ -115,6 +117,17 @@ export async function asJob<T>(
 	} finally {
 		jobs.current = undefined;
 	}
+}
+
+/** The job goes on after the work that began it. Disposing what is answered ends it. */
+export function goOn(domain: QemuDomain, job: DomainJob): Disposable {
+	const jobs = jobsOf(domain);
+	jobs.current = job;
+	return {
+		[Symbol.dispose]: () => {
+			if (jobs.current === job) jobs.current = undefined;
+		},
+	};
 }
 
 /** A job that goes on when the call that began it has returned. */

@@ -9,6 +9,7 @@ import { backupParams, progressOf } from "../backup/statistics.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { hasGoneOver } from "../migration/postcopy.ts";
 import { completedJob, currentJob, type DomainJob, type JobStatistics } from "./domain-job.ts";
 import { memoryDumpParams, migrationParams } from "./job-statistics.ts";
 
@@ -16,6 +17,9 @@ import { memoryDumpParams, migrationParams } from "./job-statistics.ts";
 const JOB_TYPE = { none: 0, unbounded: 2 } as const;
 /** virDomainGetJobStatsFlags. */
 const STATS_FLAG = { completed: 1, keepCompleted: 2 } as const;
+
+/** VIR_DOMAIN_ABORT_JOB_POSTCOPY */
+const ABORT_POSTCOPY = 1;
 
 const NO_JOB: JobStats = { type: JOB_TYPE.none, params: [] };
 
@@ -44,8 +48,17 @@ const UNABORTABLE: Partial<Record<AsyncJobKind, string>> = {
 	start: "cannot abort VM start; use virDomainDestroy instead",
 };
 
+/** A post-copy cannot be taken back, but paused, until it is resumed. */
+async function pausePostcopy(domain: QemuDomain, flags: number): Promise<void> {
+	if (!(flags & ABORT_POSTCOPY)) throw new VirtError("OPERATION_INVALID", "cannot abort migration in post-copy mode");
+	await domain.activeRun().monitor.execute("migrate-pause");
+}
+
 /** Ends the job under way; what it was doing is undone by who does it. */
-export async function abortJob(driver: Driver, domain: QemuDomain): Promise<void> {
+export async function abortJob(driver: Driver, domain: QemuDomain, flags: number): Promise<void> {
+	if (hasGoneOver(domain)) return pausePostcopy(domain, flags);
+	if (flags & ABORT_POSTCOPY)
+		throw new VirtError("OPERATION_INVALID", "current job is not outgoing migration in post-copy mode");
 	const kind = domain.lock.asyncJob;
 	const job = currentJob(domain);
 	const refusal = kind === undefined ? "no job is active on the domain" : UNABORTABLE[kind];

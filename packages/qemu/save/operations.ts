@@ -44,7 +44,7 @@ export function saveOperations(driver: Driver): SaveOperations {
 		},
 		coreDump: (domain, request, flags) => coreDump(driver, domain, request, flags),
 		jobStats,
-		abortJob: (domain) => abortJob(driver, domain),
+		abortJob: (domain, flags) => abortJob(driver, domain, flags),
 	};
 }
 

@@ -4,7 +4,9 @@ import { rmSync } from "node:fs";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
-import { stopCpus } from "../lifecycle/stop-operations.ts";
+import { startCpus, stopCpus } from "../lifecycle/stop-operations.ts";
+import { leaveUnattended } from "../migration/leave.ts";
+import { arrived, GONE_OVER, hasGoneOver } from "../migration/postcopy.ts";
 import { resumeGuest } from "./hold-still.ts";
 import { managedSaveFile } from "./managed-save.ts";
 
@@ -48,11 +50,14 @@ export async function recoverInterruptedSave(driver: Driver, domain: QemuDomain,
  */
 async function recoverMigration(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
 	const { state } = domain;
+	if (run.moving === "postcopy") return recoverArrival(driver, domain, run);
 	if (run.moving === "answering") return holdArrived(driver, domain, run);
 	const stopped = state.state === "paused" && state.reason === "migration";
 	const saving = WORK_OF[interruption(domain)] !== undefined;
 	const { status = "none" } = await run.monitor.execute("query-migrate");
 	if (saving || (!stopped && run.moving === undefined && !UNDER_WAY.has(status))) return;
+	if (run.moving === "sent" && (GONE_OVER.has(status) || hasGoneOver(domain)))
+		return recoverPostcopy(driver, domain, run, status);
 	if (run.moving === "sent" && status === "completed") {
 		driver.log.warn(`'${domain.name}' was sent to another host: whether it runs there, only who led that knows`);
 		return;
@@ -62,6 +67,23 @@ async function recoverMigration(driver: Driver, domain: QemuDomain, run: Run): P
 	run.runningReason = "migration-canceled";
 	if (UNDER_WAY.has(status)) await run.monitor.execute("migrate_cancel");
 	if (stopped) await resumeGuest(driver, domain, run, "migration-canceled");
+}
+
+/** A guest that has gone over in post-copy stands still here until its memory is over there too; then it has left. */
+function recoverPostcopy(driver: Driver, domain: QemuDomain, run: Run, status: string): void {
+	domain.setState({ state: "paused", reason: status === "postcopy-paused" ? "postcopy-failed" : "postcopy" });
+	if (status === "completed") void leaveUnattended(driver, domain, run);
+}
+
+/** A guest that came over in post-copy runs here, since it can nowhere else. */
+async function recoverArrival(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
+	const { status = "none" } = await run.monitor.execute("query-migrate");
+	const { state } = domain;
+	if (state.state === "paused" && state.reason !== "user" && state.reason !== "ioerror")
+		await startCpus(run, "postcopy");
+	if (status === "completed") return arrived(driver, domain, run);
+	const reason = status === "postcopy-paused" ? "postcopy-failed" : "postcopy";
+	if (domain.stateName === "running") domain.setState({ state: "running", reason });
 }
 
 /** Whether the client heard that the guest arrived is not known: it stands still, so that it does not run in two places. */

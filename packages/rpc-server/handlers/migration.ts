@@ -45,6 +45,8 @@ function source(hypervisor: Hypervisor): Handlers {
 		},
 		DOMAIN_MIGRATE_CONFIRM3_PARAMS: (context, { dom, flags, cancelled }) =>
 			on(context, dom, "migrateConfirm", flags, nothing, cancelled !== 0),
+		DOMAIN_MIGRATE_START_POST_COPY: (context, { dom, flags }) =>
+			on(context, dom, "migrateStartPostcopy", flags, nothing),
 	};
 }
 
