@@ -117,6 +117,7 @@ test("a post-copy that is paused is told on both sides, and goes on where it was
 	assert.equal(await state(target), "paused (post-copy failed)");
 	assert.equal(await state(source), "running (post-copy failed)");
 	await assert.rejects(target.virsh("resume", "over"), /sent to another host/);
+	await target.virsh("migrate-setspeed", "over", "0", "--postcopy");
 	const again = ["--live", "--postcopy", "--postcopy-resume", "--migrateuri", "tcp://127.0.0.1"];
 	await target.virsh("migrate", "over", source.uri, ...again);
 	assert.equal(await state(source), "running (migrated)");
