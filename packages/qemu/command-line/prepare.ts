@@ -7,6 +7,7 @@ import { alignMemory } from "./align-memory.ts";
 import { checkTsc } from "./check-tsc.ts";
 import { selectFirmware } from "./firmware-select.ts";
 import { settleCpu } from "./settle-cpu.ts";
+import { settleHyperv } from "./settle-hyperv.ts";
 
 /** Prepares `context.def` in place (qemuProcessPrepareDomain). Throws VirtError where the guest cannot start as defined. */
 export function prepareDomain(context: DefineContext): void {
@@ -23,4 +24,5 @@ export function prepareDomain(context: DefineContext): void {
 	selectFirmware(context);
 	alignMemory(context.def);
 	settleCpu(context);
+	settleHyperv(context);
 }

@@ -64,6 +64,18 @@ const NEEDS: readonly Need[] = [
 		can: (caps) => caps.has("iommufd"),
 	},
 	{
+		what: "authentication of SSH storage by keys, or by hosts of one's own",
+		find: ({ devices }) =>
+			devices.disks.find(
+				({ source }) => source?.knownHosts ?? source?.sshIdentity?.keyfile ?? source?.sshIdentity?.agentsock,
+			),
+	},
+	{
+		what: "toggling deprecated features of the CPU model",
+		find: ({ cpu }) => (cpu?.deprecated_features === undefined ? undefined : cpu),
+		can: (caps) => caps.hasSchema("query-cpu-model-expansion/ret-type/deprecated-props"),
+	},
+	{
 		what: "a kernel driver of one's own for host devices",
 		find: ({ devices }) =>
 			devices.hostdevs.find(({ driver }) => driver?.model !== undefined && driver.model !== "vfio-pci") ??
@@ -71,7 +83,7 @@ const NEEDS: readonly Need[] = [
 	},
 	{
 		what: "PCI address's acpi nodeset",
-		find: ({ devices }) => devices.hostdevs.find(({ acpi }) => acpi?.nodeset),
+		find: ({ devices }) => [...devices.hostdevs, ...devices.interfaces].find(({ acpi }) => acpi?.nodeset),
 		can: (caps) => caps.has("acpi-generic-initiator"),
 	},
 	{
@@ -159,6 +171,16 @@ const COMBINATIONS: readonly DomainRule[] = [
 			def.features?.aia && !isMachine(def, "riscvVirt")
 				? `The 'aia' feature is not supported for machine type '${def.os.type.machine}'`
 				: undefined,
+	},
+	{
+		code: "CONFIG_UNSUPPORTED",
+		at: ({ def }) => def.os.nvram,
+		broken: ({ def: { os } }) => {
+			const { template, templateFormat = "raw", format = "raw" } = os.nvram ?? {};
+			return template !== undefined && templateFormat !== format
+				? `firmware variables of format '${format}' cannot be made from a template of format '${templateFormat}'`
+				: undefined;
+		},
 	},
 	{
 		code: "CONFIG_UNSUPPORTED",

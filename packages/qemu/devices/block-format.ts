@@ -3,7 +3,15 @@
 import { VirtError } from "@virtkit/base/errors";
 import type { ImageFormat } from "@virtkit/model/domain/disk-source";
 import type { JsonObject } from "../command-line/command-line.ts";
-import { type CacheMode, type DiskImage, formatNode, needsSliceLayer, sliceNode, storageNode } from "./disk-image.ts";
+import {
+	type CacheMode,
+	type DiskImage,
+	dataImage,
+	formatNode,
+	needsSliceLayer,
+	sliceNode,
+	storageNode,
+} from "./disk-image.ts";
 import { encryptionSecret } from "./disk-secrets.ts";
 
 /** QEMU's three switches behind each cache mode (qemu-options.hx, -drive cache=). */
@@ -97,9 +105,15 @@ export function formatProps(image: DiskImage): JsonObject {
 		"detect-zeroes": effectiveDetectZeroes(options.discard, options.detect_zeroes),
 		cache: cacheProps(options.cache),
 		...driverProps(image),
+		"data-file": dataNode(image),
 		file: needsSliceLayer(image) ? sliceNode(image) : storageNode(image),
 		backing: backingNode(image),
 	};
+}
+
+function dataNode(image: DiskImage): string | undefined {
+	const data = dataImage(image);
+	return data && storageNode(data);
 }
 
 function backingNode({ format, backing }: DiskImage): string | null | undefined {

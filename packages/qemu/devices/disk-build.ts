@@ -14,6 +14,7 @@ import { diskDeviceProps, vhostUserChardev } from "./disk-device.ts";
 import {
 	copyOnReadNode,
 	type DiskImage,
+	dataImage,
 	formatNode,
 	imageChain,
 	isEmptyDisk,
@@ -36,7 +37,16 @@ export function imageParts(image: DiskImage, context: SecretContext): ImageParts
 	// The format first: of several faults, it is the format's that is told.
 	const format = formatProps(image);
 	const slice = sliceProps(image);
-	return { objects, nodes: [storageProps(image, context), ...(slice ? [slice] : []), format] };
+	const data = dataImage(image);
+	return {
+		objects: [...objects, ...(data ? imageObjects(data, context) : [])],
+		nodes: [
+			...(data ? [storageProps(data, context)] : []),
+			storageProps(image, context),
+			...(slice ? [slice] : []),
+			format,
+		],
+	};
 }
 
 /** Objects that the image's layers refer to: reservations helper, secrets, certificates. */

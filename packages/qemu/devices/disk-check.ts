@@ -5,7 +5,7 @@ import type { DiskDef } from "@virtkit/model/domain/disk";
 import { parseDiskName } from "@virtkit/model/domain/disk-name";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import { checkImagesForQemu } from "./disk-check-source.ts";
-import { isEmptyDisk } from "./disk-image.ts";
+import { imageChain, isEmptyDisk } from "./disk-image.ts";
 import {
 	checkDiskRules,
 	type DiskRule,
@@ -148,6 +148,16 @@ const QEMU: readonly DiskRule[] = [
 		broken: ({ driver }, { def }) =>
 			driver.iothreads?.iothread.some(({ id }) => !def.iothreadids.some((one) => one.id === id)) === true,
 		message: () => "Disk iothread of <iothreads> not defined in iothreadid",
+	},
+	{
+		broken: (disk) =>
+			imageChain(disk).some(({ format, source }) => source.dataStore !== undefined && format !== "qcow2"),
+		message: () => "'dataStore' is only supported for images of format 'qcow2'",
+	},
+	{
+		broken: (disk) =>
+			imageChain(disk).some(({ source: { dataStore: store } }) => store && (store.format?.type ?? "raw") !== "raw"),
+		message: () => "only format 'raw' is supported for the 'dataStore' of an image",
 	},
 	{
 		broken: (disk) => disk.target.dpofua !== undefined && !isScsi(disk),

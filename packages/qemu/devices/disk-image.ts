@@ -132,26 +132,53 @@ export function hasBlockNodes(disk: DiskDef): boolean {
 	return disk.target.bus !== "sd" && disk.type !== "vhostuser";
 }
 
+/** The image that holds an image's data apart from its metadata, if any. */
+export function dataImage(image: DiskImage): DiskImage | undefined {
+	const { type = "file", source } = image.source.dataStore ?? {};
+	if (source === undefined) return undefined;
+	const { cache, io, discard } = image.options;
+	return {
+		type,
+		source,
+		format: "raw",
+		readonly: image.readonly,
+		id: source.index,
+		auth: source.auth,
+		encryption: source.encryption,
+		cacheSize: undefined,
+		options: { cache, io, discard },
+		backing: undefined,
+	};
+}
+
+/** All images of the disk from the top down, each before the one that holds its data. */
+export function wholeChain(disk: DiskDef): DiskImage[] {
+	return imageChain(disk).flatMap((image) => [image, dataImage(image) ?? []].flat());
+}
+
+/** What of the disk has a number in the running guest, in the order in which the numbers are given. */
+function numbered(disk: DiskDef): { index?: number | undefined }[] {
+	const store = (source: DiskSourceDef | undefined) => source?.dataStore?.source ?? [];
+	const found: { index?: number | undefined }[] = [disk.source ?? [], store(disk.source)].flat();
+	for (let below = disk.backingStore; below?.type !== undefined; below = below.backingStore)
+		found.push(below, ...[store(below.source)].flat());
+	return [...found, ...disk.throttlefilters];
+}
+
 /** Numbers the images of all disks as libvirt does: the last disk first, each from the top down. */
 export function numberImages(def: DomainDef): void {
 	let id = nextImageNumber(def);
 	for (const disk of def.devices.disks.toReversed()) {
 		if (!hasBlockNodes(disk)) continue;
-		if (disk.source?.index === undefined) {
-			disk.source ??= { host: [], seclabels: [] };
-			disk.source.index = id++;
-		}
-		for (let below = disk.backingStore; below?.type !== undefined; below = below.backingStore) below.index ??= id++;
-		for (const filter of disk.throttlefilters) filter.index ??= id++;
+		disk.source ??= { host: [], seclabels: [] };
+		for (const one of numbered(disk)) one.index ??= id++;
 	}
 }
 
 /** Numbers the images of a disk that a running guest gets, from the top down; no number is given twice in a run. */
 export function numberPluggedImages(run: Pick<Run, "live" | "lastImage">, disk: DiskDef): void {
 	let id = Math.max(run.lastImage + 1, nextImageNumber(run.live.def));
-	if (disk.source) disk.source.index = id++;
-	for (let below = disk.backingStore; below?.type !== undefined; below = below.backingStore) below.index = id++;
-	for (const filter of disk.throttlefilters) filter.index = id++;
+	for (const one of numbered(disk)) one.index = id++;
 	run.lastImage = id - 1;
 }
 
@@ -159,8 +186,7 @@ export function numberPluggedImages(run: Pick<Run, "live" | "lastImage">, disk: 
 export function nextImageNumber({ devices }: DomainDef): number {
 	let highest = 0;
 	for (const disk of devices.disks) {
-		highest = Math.max(highest, disk.source?.index ?? 0);
-		for (const filter of disk.throttlefilters) highest = Math.max(highest, filter.index ?? 0);
+		highest = Math.max(highest, ...numbered(disk).map(({ index = 0 }) => index));
 		for (let below = disk.backingStore; below; below = below.backingStore)
 			highest = Math.max(highest, below.index ?? 0);
 	}

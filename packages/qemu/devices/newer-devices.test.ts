@@ -13,6 +13,14 @@ function image(driver: TestDriver, name: string): string {
 	return path;
 }
 
+/** An image whose data is in a file of its own. */
+function split(driver: TestDriver): string {
+	const path = driver.path("metadata.qcow2");
+	const options = `data_file=${driver.path("data.raw")},data_file_raw=on`;
+	execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", "-o", options, path, "8M"]);
+	return path;
+}
+
 function guest(driver: TestDriver): string {
 	const folder = driver.path("phone");
 	mkdirSync(folder);
@@ -25,6 +33,8 @@ function guest(driver: TestDriver): string {
 <disk type='file' device='disk'><driver name='qemu' type='qcow2' copy_on_read='on'/><source file='${image(driver, "one.qcow2")}'/>
 <blockio discard_granularity='0'/><target dev='vda' bus='virtio'/>
 <throttlefilters><throttlefilter group='slow'/><throttlefilter group='narrow'/></throttlefilters></disk>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${split(driver)}'><dataStore type='file'>
+<format type='raw'/><source file='${driver.path("data.raw")}'/></dataStore></source><target dev='vdc' bus='virtio'/></disk>
 <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${image(driver, "two.qcow2")}'/>
 <target dev='nvme0n1' bus='nvme'/><serial>S0001</serial></disk>
 <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${image(driver, "three.qcow2")}'/>

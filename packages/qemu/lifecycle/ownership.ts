@@ -14,7 +14,7 @@ import {
 import { writeFileAtomicallySync } from "@virtkit/host/atomic-file";
 import { isErrno, systemError } from "@virtkit/host/system-error";
 import type { DomainDef } from "@virtkit/model/domain/domain";
-import { imageChain } from "../devices/disk-image.ts";
+import { wholeChain } from "../devices/disk-image.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { hostDeviceNodes } from "../host-devices/use.ts";
@@ -188,7 +188,7 @@ function otherFiles({ devices: { memories, inputs, tpms } }: DomainDef): UsedFil
 }
 
 function diskFiles(disk: DomainDef["devices"]["disks"][number]): UsedFile[] {
-	return imageChain(disk).flatMap(({ type, source, readonly }) => {
+	return wholeChain(disk).flatMap(({ type, source, readonly }) => {
 		const path = type === "file" ? source.file : type === "block" ? source.dev : undefined;
 		const lends = source.seclabels.every((label) => label.relabel !== false);
 		// What a client has opened is its own affair.
