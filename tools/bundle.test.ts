@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -45,6 +45,14 @@ test("the daemon starts, listens and stops", { timeout: 60_000 }, async () => {
 		const list = run(join(moved, "virtkit"), "-c", socket, "list", "--all");
 		assert.equal(list.stderr, "");
 		assert.match(list.stdout, /Id +Name +State/);
+		const document = join(folder, "guest.xml");
+		writeFileSync(
+			document,
+			"<domain type='qemu'><name>g</name><memory>65536</memory><os><type>hvm</type></os></domain>",
+		);
+		// What needs native code has it, in the command line too: descriptor 0 is passed.
+		const passed = run(join(moved, "virtkit"), "-c", socket, `define ${document}; dom-fd-associate g group 0`);
+		assert.equal(passed.stderr, "");
 	} finally {
 		child.kill("SIGTERM");
 		await ended;

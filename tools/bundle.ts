@@ -14,6 +14,9 @@ const ROOT = join(import.meta.dirname, "..");
 const BANNER =
 	'import { createRequire as createRequireHere } from "node:module"; const require = createRequireHere(import.meta.url);';
 
+// CommonJS knows its file by a path; the URL that ES modules have is made from it.
+const COMMONJS_BANNER = 'const importMetaUrl = "file://" + encodeURI(__filename).replace(/[?#]/g, encodeURIComponent);';
+
 /** Bundles each program into one file of `lib`; returns the source files that are in them. */
 async function bundlePrograms(lib: string): Promise<string[]> {
 	const results = await Promise.all(
@@ -28,7 +31,8 @@ async function bundlePrograms(lib: string): Promise<string[]> {
 				target: "node24",
 				format,
 				external: [...NATIVE_PACKAGES],
-				banner: format === "esm" ? { js: BANNER } : {},
+				banner: { js: format === "esm" ? BANNER : COMMONJS_BANNER },
+				define: format === "esm" ? {} : { "import.meta.url": "importMetaUrl" },
 				// Names stay as they are: stack traces in a log should tell where.
 				minifySyntax: true,
 				minifyWhitespace: true,
