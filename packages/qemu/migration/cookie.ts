@@ -32,11 +32,36 @@ export interface CookieParts {
 	readonly persistent?: string | undefined;
 	/** Of the source's job, once it is done. */
 	readonly statistics?: readonly TypedParam[] | undefined;
+	readonly nbd?: CopiedDisks | undefined;
+}
+
+/** Disks that are copied. */
+export interface CopiedDisks {
+	/** Where the destination takes them. */
+	readonly port?: number | undefined;
+	/** Bytes, by target. */
+	readonly capacities: ReadonlyMap<string, bigint>;
+}
+
+function nbdElement({ port, capacities }: CopiedDisks): XmlElement {
+	const disks = [...capacities].map(([target, bytes]) => xmlElement("disk", { target, capacity: String(bytes) }));
+	return xmlElement("nbd", port === undefined ? {} : { port: String(port) }, disks);
+}
+
+function readNbd(element: XmlElement): CopiedDisks {
+	const { port } = element.attributes;
+	const disks = elementsOf(element).filter(({ name }) => name === "disk");
+	const capacities = disks.map(({ attributes: { target = "", capacity = "" } }): [string, bigint] => {
+		if (!/^\d+$/.test(capacity))
+			throw new VirtError("INTERNAL_ERROR", `Malformed nbd port or disk capacity '${capacity}' in migration data`);
+		return [target, BigInt(capacity)];
+	});
+	return { capacities: new Map(capacities), ...(port === undefined ? {} : { port: Number(port) }) };
 }
 
 /** The cookie for the other side; libvirt ends it with a NUL byte. */
 export function encodeCookie(driver: Driver, domain: QemuDomain, parts: CookieParts = {}): Uint8Array {
-	const { name = domain.name, persistent, statistics } = parts;
+	const { name = domain.name, persistent, statistics, nbd } = parts;
 	const text = (element: string, value: string) => xmlElement(element, {}, [value]);
 	const cookie = xmlElement("qemu-migration", {}, [
 		text("name", name),
@@ -44,6 +69,7 @@ export function encodeCookie(driver: Driver, domain: QemuDomain, parts: CookiePa
 		text("hostname", hostname()),
 		text("hostuuid", hostUuid(driver)),
 		...(persistent === undefined ? [] : [parseXml(persistent, "domain_definition")]),
+		...(nbd === undefined ? [] : [nbdElement(nbd)]),
 		...(statistics === undefined ? [] : [statisticsElement(statistics)]),
 	]);
 	return new TextEncoder().encode(`${writeXml(cookie)}\0`);
@@ -57,6 +83,7 @@ export interface Cookie {
 	readonly persistent?: string;
 	/** Of the source's job, as it counts here. */
 	readonly statistics?: readonly TypedParam[];
+	readonly nbd?: CopiedDisks;
 }
 
 /** Features that the other side may insist on (libvirt's names): what they concern is part of every definition here. */
@@ -89,11 +116,12 @@ export function decodeCookie(driver: Driver, bytes: Uint8Array): Cookie | undefi
 	if (read("hostuuid") === hostUuid(driver))
 		throw new VirtError("INTERNAL_ERROR", `Attempt to migrate guest to the same host ${read("hostname")}`);
 	checkFeatures(root);
-	const [stored, statistics] = [childNamed(root, "domain"), childNamed(root, "statistics")];
+	const [stored, statistics, nbd] = ["domain", "statistics", "nbd"].map((each) => childNamed(root, each));
 	return {
 		name: read("name"),
 		uuid: read("uuid"),
 		...(stored ? { persistent: writeXml(stored) } : {}),
+		...(nbd ? { nbd: readNbd(nbd) } : {}),
 		...(statistics ? { statistics: arrivedParams(statistics) } : {}),
 	};
 }

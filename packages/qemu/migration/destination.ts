@@ -18,7 +18,9 @@ import { startRun } from "../lifecycle/start.ts";
 import { saveStatusNow } from "../lifecycle/status-file.ts";
 import { keepCompleted } from "../save/domain-job.ts";
 import { formatAsWanted, formatForImage, readDefinition } from "../save/image-definition.ts";
-import { decodeCookie, encodeCookie } from "./cookie.ts";
+import { type Cookie, decodeCookie, encodeCookie } from "./cookie.ts";
+import { copiedDisks } from "./copied-disks.ts";
+import { type DisksRequest, makeImages, serveDisks } from "./disks-in.ts";
 import { type Listening, listenForGuest } from "./listen.ts";
 import { MIGRATE_FLAG, type MigrationParameters, parseMigrationParameters } from "./parameters.ts";
 import { arrived, untilComplete } from "./postcopy.ts";
@@ -27,6 +29,15 @@ import { type Tuning, tune, tuningFor } from "./tuning.ts";
 
 /** QEMU has the whole guest, or all that it needs to run, or cannot have it. */
 const ENDS: ReadonlySet<string> = new Set(["completed", "postcopy-active", "failed"]);
+
+/** How QEMU is to take the guest. */
+interface Reception {
+	listen(run: Run): Promise<Listening>;
+	readonly tuning: Tuning;
+	/** Certificates, where all is encrypted. */
+	tls(run: Run): Promise<MigrationTls | undefined>;
+	readonly disks: DisksRequest | undefined;
+}
 
 /**
  * A guest that is expected. All of it is one start that is not over: whatever goes wrong until `finish` undoes it, and a daemon
@@ -43,6 +54,8 @@ class Incoming {
 	started: Promise<Run> = Promise.reject(new Error("not begun"));
 	/** In post-copy, once the guest has gone over: the rest of its memory. Rejected where that is lost. */
 	rest: Promise<void> | undefined;
+	/** Where its NBD server takes disks. */
+	disksPort: number | undefined;
 	/** The name of the domain on the source, which cookies go by. */
 	readonly sourceName: string;
 
@@ -59,20 +72,16 @@ class Incoming {
 		this.decision.reject(error);
 	}
 
-	async load(
-		domain: QemuDomain,
-		run: Run,
-		listen: () => Promise<Listening>,
-		tuning: Tuning,
-		tls: () => Promise<MigrationTls | undefined>,
-	): Promise<void> {
+	async load(domain: QemuDomain, run: Run, { listen, tuning, tls, disks }: Reception): Promise<void> {
 		const { monitor } = run;
 		await using undo = new AsyncDisposableStack();
-		const certificates = undo.use(await tls());
+		const certificates = undo.use(await tls(run));
 		undo.use(await tune(monitor, { ...tuning, values: { ...tuning.values, ...certificates?.values } }));
 		const ended = monitor.waitForEvent("MIGRATION", ({ data: { status } }) => ENDS.has(status));
 		ended.catch(() => undefined);
-		using listening = await listen();
+		using listening = await listen(run);
+		using server = disks && (await serveDisks(run, disks, certificates?.values["tls-creds"]));
+		this.disksPort = server?.port;
 		this.listening.resolve(listening);
 		const { data } = (await Promise.race([ended, this.decision.promise.then(() => ended)])) ?? {};
 		// QEMU ends itself where it cannot take the guest: its last words are why.
@@ -84,6 +93,8 @@ class Incoming {
 		this.arrived.resolve();
 		const lost = run.ended.then(() => Promise.reject(new VirtError("OPERATION_FAILED", "guest unexpectedly quit")));
 		await Promise.race([this.decision.promise, lost]);
+		// QEMU lets the guest have its disks only once nobody else writes to them.
+		await server?.stop();
 	}
 
 	/** The source cannot go on any more: whoever takes over from this daemon is to know before the guest runs. */
@@ -127,7 +138,7 @@ export async function migratePrepare(
 	const params = parseMigrationParameters(request.params);
 	if (params.xml === undefined) throw new VirtError("INVALID_ARG", "no domain XML passed");
 	const definition = await readDefinition(driver, params.xml);
-	checkCookie(driver, request.cookie, definition);
+	const cookie = checkCookie(driver, request.cookie, definition);
 	const tuning = tuningFor("destination", params, flags);
 	const incoming = new Incoming(definition.name);
 	if (params.name !== undefined) definition.name = params.name;
@@ -143,6 +154,7 @@ export async function migratePrepare(
 		tuning,
 		flags,
 		context,
+		cookie,
 	});
 	failuresOf(driver).delete(domain.name);
 	const { name } = domain;
@@ -153,7 +165,8 @@ export async function migratePrepare(
 		incoming.cancel(toVirtError(error));
 	});
 	const { uri } = await incoming.listening.promise;
-	return { cookie: encodeCookie(driver, domain, { name: incoming.sourceName }), uri };
+	const nbd = cookie?.nbd && { port: incoming.disksPort, capacities: new Map<string, bigint>() };
+	return { cookie: encodeCookie(driver, domain, { name: incoming.sourceName, nbd }), uri };
 }
 
 /** Why guests that were expected did not come, by name, until the client asks: what the source saw is only a broken connection. */
@@ -165,15 +178,16 @@ function failuresOf(driver: Driver): Map<string, VirtError> {
 	return known;
 }
 
-function checkCookie(driver: Driver, bytes: Uint8Array, { name, uuid }: DomainDef): void {
+function checkCookie(driver: Driver, bytes: Uint8Array, { name, uuid }: DomainDef): Cookie | undefined {
 	const cookie = decodeCookie(driver, bytes);
-	if (cookie === undefined) return;
+	if (cookie === undefined) return undefined;
 	const expect = (what: string, found: string, expected = "") => {
 		if (found !== expected)
 			throw new VirtError("INTERNAL_ERROR", `Incoming cookie data had unexpected ${what} ${found} vs ${expected}`);
 	};
 	expect("name", cookie.name, name);
 	expect("UUID", cookie.uuid, uuid);
+	return cookie;
 }
 
 interface Expected {
@@ -183,6 +197,7 @@ interface Expected {
 	readonly tuning: Tuning;
 	readonly flags: number;
 	readonly context: CallContext;
+	readonly cookie: Cookie | undefined;
 }
 
 /** The start, from its first step until the guest runs or is given up. */
@@ -190,8 +205,9 @@ async function receive(
 	driver: Driver,
 	domain: QemuDomain,
 	incoming: Incoming,
-	{ definition, params, tunnel, tuning, flags, context }: Expected,
+	{ definition, params, tunnel, tuning, flags, context, cookie }: Expected,
 ): Promise<void> {
+	await using undo = new UndoStack();
 	try {
 		using _job = await domain.lock.beginAsync("migration-in", "virDomainMigratePrepare3Params", {
 			signal: context.signal,
@@ -204,6 +220,10 @@ async function receive(
 				: () => Promise.resolve(undefined);
 		using _close = context.onClose(() => incoming.cancel(new VirtError("OPERATION_ABORTED", "the client is gone")));
 		INCOMING.set(domain, incoming);
+		const copied = copiedDisks(definition, params, flags);
+		await makeImages(copied, cookie?.nbd?.capacities ?? new Map(), flags, undo);
+		const disks = copied.length > 0 ? { params, flags, settings } : undefined;
+		const listen = ({ monitor }: Run) => listenForGuest(monitor, params, settings, tunnel);
 		incoming.started = startRun(driver, domain, {
 			definition,
 			paused: flags & MIGRATE_FLAG.paused ? "user" : undefined,
@@ -213,17 +233,11 @@ async function receive(
 			incoming: {
 				extend: (command) => command.add("-incoming", "defer"),
 				arriving: true,
-				load: (run) =>
-					incoming.load(
-						domain,
-						run,
-						() => listenForGuest(run.monitor, params, settings, tunnel),
-						tuning,
-						() => tls(run),
-					),
+				load: (run) => incoming.load(domain, run, { listen, tuning, tls, disks }),
 			},
 		});
 		await incoming.started;
+		undo.commit();
 		await incoming.rest?.catch(() => undefined);
 	} finally {
 		if (INCOMING.get(domain) === incoming) INCOMING.delete(domain);

@@ -21,6 +21,8 @@ function checkFlags(flags: number): void {
 		throw new VirtError("OPERATION_INVALID", "offline migration must be specified with the persistent flag set");
 	if (flags & MIGRATE_FLAG.tunnelled)
 		throw new VirtError("OPERATION_INVALID", "tunnelled offline migration does not make sense");
+	if (flags & (MIGRATE_FLAG.nonSharedDisks | MIGRATE_FLAG.nonSharedIncremental))
+		throw new VirtError("OPERATION_INVALID", "offline migration cannot handle non-shared storage");
 }
 
 /** Tells how the domain is defined; with `changeProtection` nobody changes it from here on. */

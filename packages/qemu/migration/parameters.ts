@@ -11,6 +11,8 @@ export const MIGRATE_FLAG = {
 	persistent: 8,
 	undefineSource: 16,
 	paused: 32,
+	nonSharedDisks: 64,
+	nonSharedIncremental: 128,
 	changeProtection: 256,
 	unsafe: 512,
 	offline: 1024,
@@ -21,6 +23,7 @@ export const MIGRATE_FLAG = {
 	postcopy: 1 << 15,
 	tls: 1 << 16,
 	parallel: 1 << 17,
+	synchronousWrites: 1 << 18,
 	postcopyResume: 1 << 19,
 	zerocopy: 1 << 20,
 } as const;
@@ -38,6 +41,11 @@ export interface MigrationParameters {
 	readonly bandwidth?: bigint;
 	/** MiB a second, once the guest has gone over; 0 without limit. */
 	readonly postcopyBandwidth?: bigint;
+	/** Targets of the disks to copy; all that need it where absent. */
+	readonly disks?: readonly string[];
+	/** Where the destination takes them. */
+	readonly disksUri?: string;
+	readonly disksPort?: number;
 	/** How memory is compressed: `xbzrle`, `mt`, with several connections `zlib`, `zstd`. */
 	readonly compression?: readonly string[];
 	readonly compressLevel?: number;
@@ -76,6 +84,9 @@ const FIELDS: Readonly<Record<string, Field>> = {
 	graphics_uri: { member: "graphicsUri", type: STRING },
 	bandwidth: { member: "bandwidth", type: ULLONG },
 	"bandwidth.postcopy": { member: "postcopyBandwidth", type: ULLONG },
+	migrate_disks: { member: "disks", type: STRING, many: true },
+	disks_uri: { member: "disksUri", type: STRING },
+	disks_port: { member: "disksPort", type: INT },
 	compression: { member: "compression", type: STRING, many: true },
 	"compression.mt.level": { member: "compressLevel", type: INT },
 	"compression.mt.threads": { member: "compressThreads", type: INT },

@@ -2,6 +2,7 @@
 
 import { statfsSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
+import type { DiskDef } from "@virtkit/model/domain/disk";
 import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
@@ -20,9 +21,10 @@ function isShared(path: string): boolean {
 	}
 }
 
-/** Throws MIGRATE_UNSAFE where a disk that the guest writes to is a file of this host alone. */
-export function checkDisksShared(def: DomainDef): void {
+/** Throws MIGRATE_UNSAFE where a disk that the guest writes to is a file of this host alone, and is not copied. */
+export function checkDisksShared(def: DomainDef, copied: readonly DiskDef[]): void {
 	for (const disk of def.devices.disks) {
+		if (copied.includes(disk)) continue;
 		if (disk.readonly || disk.shareable || disk.type !== "file") continue;
 		const path = disk.source?.file;
 		if (path !== undefined && !isShared(path))

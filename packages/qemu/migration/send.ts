@@ -11,10 +11,11 @@ import { type DomainJob, keepCompleted } from "../save/domain-job.ts";
 import { checkStillThere, resumeGuest } from "../save/hold-still.ts";
 import { migrationParams } from "../save/job-statistics.ts";
 import { underJob } from "../save/migrate-to-file.ts";
+import { type CopyRequest, DiskCopies } from "./disks-out.ts";
 import { bytesOf, migrationSpeed } from "./limits.ts";
 import { GONE_OVER } from "./postcopy.ts";
 import type { Route } from "./route.ts";
-import { giveCertificates } from "./tls.ts";
+import { giveCertificates, type MigrationTls } from "./tls.ts";
 import { type Tuning, tune } from "./tuning.ts";
 
 const ENDS: ReadonlySet<string> = new Set(["completed", "failed", "cancelled"]);
@@ -25,6 +26,8 @@ export interface SendRequest {
 	readonly tuning: Tuning;
 	/** Whom the destination's certificate must be for; undefined where nothing is encrypted. */
 	readonly tls: string | undefined;
+	/** Disks that go along. */
+	readonly copies?: CopyRequest | undefined;
 }
 
 /**
@@ -36,7 +39,7 @@ export async function sendGuest(
 	domain: QemuDomain,
 	run: Run,
 	job: DomainJob,
-	{ route, bandwidth, tuning, tls }: SendRequest,
+	{ route, bandwidth, tuning, tls, copies }: SendRequest,
 ): Promise<void> {
 	const { monitor } = run;
 	const ran = domain.stateName === "running";
@@ -47,15 +50,17 @@ export async function sendGuest(
 	const values = { ...tuning.values, ...certificates?.values, "max-bandwidth": rate };
 	undo.use(await tune(monitor, { ...tuning, values }));
 	try {
+		await using disks = copies && (await beginCopies(run, job, { ...copies, tls: encryption(certificates, tls) }));
+		job.disks = disks;
 		const uri = await route(monitor, job.aborted).catch((error: unknown) => {
 			throw job.aborted.aborted ? job.abortedError() : error;
 		});
 		run.pausedReason = "migration";
-		const info = await send(domain, run, job, uri);
+		const info = await send(domain, run, job, uri, disks);
 		checkStillThere(domain, run);
 		// What has gone over stays as it is tuned to the end, which is the end of QEMU too.
 		if (GONE_OVER.has(info.status ?? "")) return void undo.move();
-		const params = migrationParams(job, info);
+		const params = migrationParams(job, info, await disks?.figures());
 		keepCompleted(domain, params);
 		driver.emit("job-completed", domain.ref, { params });
 	} catch (error) {
@@ -67,7 +72,32 @@ export async function sendGuest(
 	}
 }
 
-async function send(domain: QemuDomain, run: Run, job: DomainJob, uri: string): Promise<MigrationInfo> {
+/** What a node of QEMU's needs for an encrypted connection to `host`. */
+const encryption = (certificates: MigrationTls | undefined, host: string | undefined) =>
+	certificates && { "tls-creds": certificates.values["tls-creds"], "tls-hostname": host };
+
+async function beginCopies(run: Run, job: DomainJob, request: CopyRequest): Promise<DiskCopies> {
+	try {
+		return await DiskCopies.begin(run, request, job.aborted);
+	} catch (error) {
+		throw job.aborted.aborted ? job.abortedError() : error;
+	}
+}
+
+/** Has QEMU give up the send, which is about to switch over, and throws `error` then. */
+async function abandonSend(monitor: QmpClient, ended: Promise<unknown>, error: unknown): Promise<never> {
+	await monitor.execute("migrate_cancel").catch(() => undefined);
+	await ended;
+	throw error;
+}
+
+async function send(
+	domain: QemuDomain,
+	run: Run,
+	job: DomainJob,
+	uri: string,
+	disks: DiskCopies | undefined,
+): Promise<MigrationInfo> {
 	const { monitor } = run;
 	const switching = monitor.waitForEvent(
 		"MIGRATION",
@@ -80,6 +110,7 @@ async function send(domain: QemuDomain, run: Run, job: DomainJob, uri: string): 
 	for (const promise of [switching, ended]) promise.catch(() => undefined);
 	return underJob(monitor, job, uri, async () => {
 		if ((await switching).data.status === "pre-switchover" && !job.aborted.aborted) {
+			await disks?.finish().catch((error) => abandonSend(monitor, ended, error));
 			// Noted first: from here on the other host may have the guest.
 			run.moving = "sent";
 			await saveStatusNow(domain, run);

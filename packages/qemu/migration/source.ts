@@ -4,6 +4,8 @@ import type { Duplex } from "node:stream";
 import { VirtError } from "@virtkit/base/errors";
 import type { CallContext } from "@virtkit/core/domain-operations";
 import type { TypedParam } from "@virtkit/core/typed-params";
+import type { DiskDef } from "@virtkit/model/domain/disk";
+import { virtualSize } from "../block/new-image.ts";
 import { removeStored } from "../config/define-operations.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
@@ -16,6 +18,8 @@ import { migrationParams } from "../save/job-statistics.ts";
 import { checkMigratable } from "../save/migrate-to-file.ts";
 import { type MigrationAddress, parseMigrationUri } from "./address.ts";
 import { decodeCookie, encodeCookie } from "./cookie.ts";
+import { copiedDisks } from "./copied-disks.ts";
+import { copyRequest } from "./disks-out.ts";
 import { leave } from "./leave.ts";
 import { MIGRATE_FLAG, type MigrationParameters, parseMigrationParameters } from "./parameters.ts";
 import { hasGoneOver, isPostcopy, pausedFor } from "./postcopy.ts";
@@ -92,17 +96,25 @@ export async function migrateBegin(
 	flags: number,
 	context: CallContext,
 ): Promise<{ cookie: Uint8Array; xml: string }> {
-	const { xml } = parseMigrationParameters(params);
+	const parsed = parseMigrationParameters(params);
 	checkTuning(flags);
 	checkTls(driver.settings, flags);
 	const outgoing = await beginOutgoing(driver, domain, context, "virDomainMigrateBegin3Params");
 	try {
 		checkUnbound(driver, domain);
 		await checkMigratable(outgoing.run);
-		if (!(flags & MIGRATE_FLAG.unsafe)) checkDisksShared(outgoing.run.live.def);
-		const text = await textForImage(driver, outgoing.run, xml);
+		const { run } = outgoing;
+		const copied = copiedDisks(run.live.def, parsed, flags);
+		if (copied.length > 0 && flags & MIGRATE_FLAG.tunnelled)
+			throw new VirtError(
+				"OPERATION_UNSUPPORTED",
+				"migration of non-shared storage is not supported with tunnelled migration and this QEMU",
+			);
+		if (!(flags & MIGRATE_FLAG.unsafe)) checkDisksShared(run.live.def, copied);
+		const text = await textForImage(driver, run, parsed.xml);
+		const nbd = copied.length > 0 ? { capacities: await capacitiesOf(run, copied) } : undefined;
 		if (!(flags & MIGRATE_FLAG.changeProtection)) outgoing[Symbol.dispose]();
-		return { cookie: encodeCookie(driver, domain), xml: text };
+		return { cookie: encodeCookie(driver, domain, { nbd }), xml: text };
 	} catch (error) {
 		outgoing[Symbol.dispose]();
 		throw error;
@@ -127,7 +139,7 @@ export async function migratePerform(
 	const params = parseMigrationParameters(request.params);
 	const { uri, bandwidth = 0n, persistentXml } = params;
 	const tuning = tuningFor("source", params, flags);
-	decodeCookie(driver, request.cookie);
+	const { nbd } = decodeCookie(driver, request.cookie) ?? {};
 	const outgoing =
 		OUTGOING.get(domain) ?? (await beginOutgoing(driver, domain, context, "virDomainMigratePerform3Params"));
 	if (outgoing.phase !== "begun") throw new VirtError("OPERATION_INVALID", "another migration job is already running");
@@ -135,7 +147,10 @@ export async function migratePerform(
 	try {
 		const stored =
 			flags & MIGRATE_FLAG.persistent ? await definitionToStore(driver, domain, outgoing, persistentXml) : undefined;
-		const way = request.tunnel ? { route: tunnelRoute(request.tunnel), tls: undefined } : wayTo(uri, params, flags);
+		const copied = copiedDisks(outgoing.run.live.def, params, flags);
+		const way = request.tunnel
+			? { route: tunnelRoute(request.tunnel), tls: undefined }
+			: wayTo(uri, params, flags, copied, nbd?.port);
 		await asJob(domain, "migration-out", async (job) => {
 			outgoing.job = job;
 			job.postcopy = (flags & MIGRATE_FLAG.postcopy) !== 0;
@@ -153,17 +168,27 @@ export async function migratePerform(
 	}
 }
 
+/** Where memory and `disks` go; the destination told `disksPort`. */
 function wayTo(
 	uri: string | undefined,
 	params: MigrationParameters,
 	flags: number,
-): Pick<SendRequest, "route" | "tls"> {
+	disks: readonly DiskDef[],
+	disksPort: number | undefined,
+): Pick<SendRequest, "route" | "tls" | "copies"> {
 	if (uri === undefined) throw new VirtError("INVALID_ARG", "migration URI is missing: the destination tells it");
 	const address = parseMigrationUri(uri);
 	return {
 		route: flags & MIGRATE_FLAG.parallel ? directRoute(address) : connectedRoute(address),
 		tls: flags & MIGRATE_FLAG.tls ? certificateName(address, params) : undefined,
+		copies: disks.length > 0 ? copyRequest(disks, params, flags, address, disksPort) : undefined,
 	};
+}
+
+async function capacitiesOf(run: Run, disks: readonly DiskDef[]): Promise<Map<string, bigint>> {
+	const capacities = new Map<string, bigint>();
+	for (const disk of disks) capacities.set(disk.target.dev ?? "", BigInt(await virtualSize(run, disk)));
+	return capacities;
 }
 
 /** Whom the destination's certificate must be for. Throws OPERATION_UNSUPPORTED where nobody can tell. */

@@ -2,7 +2,6 @@
 
 import { existsSync } from "node:fs";
 import { VirtError } from "@virtkit/base/errors";
-import type { MigrateSetParametersArg } from "@virtkit/qapi/schema.gen";
 import type { QmpClient } from "@virtkit/qmp/client";
 import type { DriverSettings } from "../settings.ts";
 import { MIGRATE_FLAG } from "./parameters.ts";
@@ -14,7 +13,7 @@ const OWN_FOLDER = "/etc/pki/libvirt-migrate";
 
 export interface MigrationTls extends AsyncDisposable {
 	/** What QEMU's migration parameters say of it. */
-	readonly values: MigrateSetParametersArg;
+	readonly values: { readonly "tls-creds": string; readonly "tls-hostname": string };
 }
 
 function folderOf({ migrateTlsX509CertDir, defaultTlsX509CertDir }: DriverSettings): string {

@@ -36,12 +36,20 @@ const NAMES: Readonly<Record<JobOperation, string>> = {
 /** What QEMU counts for the job: its migration, its dump of memory alone, its copies of disks. */
 export type JobStatistics = "migration" | "memory-dump" | "backup";
 
+/** Bytes of disks. */
+export interface DiskFigures {
+	readonly total: number;
+	readonly processed: number;
+}
+
 /** A job under way. */
 export class DomainJob {
 	readonly operation: JobOperation;
 	statistics: JobStatistics = "migration";
 	/** The guest may go over before all of its memory has. */
 	postcopy = false;
+	/** Tells how far disks are that are copied meanwhile. */
+	disks: { figures(): Promise<DiskFigures> } | undefined;
 	readonly #started: number;
 	readonly #abort = new AbortController();
 

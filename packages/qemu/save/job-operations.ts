@@ -37,7 +37,8 @@ export async function jobStats(domain: QemuDomain, flags: number): Promise<JobSt
 /** What is known of the job under way, by what QEMU counts for it. */
 const STATISTICS: Readonly<Record<JobStatistics, (job: DomainJob, run: Run) => TypedParam[] | Promise<TypedParam[]>>> =
 	{
-		migration: async (job, { monitor }) => migrationParams(job, await monitor.execute("query-migrate")),
+		migration: async (job, { monitor }) =>
+			migrationParams(job, await monitor.execute("query-migrate"), await job.disks?.figures()),
 		"memory-dump": async (job, { monitor }) => memoryDumpParams(job, await monitor.execute("query-dump")),
 		backup: async (job, run) => (run.backup ? backupParams(job, run.backup.def, await progressOf(run)) : []),
 	};

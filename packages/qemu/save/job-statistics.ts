@@ -2,7 +2,7 @@
 
 import { param, type TypedParam } from "@virtkit/core/typed-params";
 import type { MigrationInfo, QueryDumpRet } from "@virtkit/qapi/schema.gen";
-import { type DomainJob, JOB_OPERATION } from "./domain-job.ts";
+import { type DiskFigures, type DomainJob, JOB_OPERATION } from "./domain-job.ts";
 
 type Ram = NonNullable<MigrationInfo["ram"]>;
 
@@ -34,17 +34,21 @@ const beginning = (job: DomainJob): TypedParam[] => [
 	param.ullong("time_elapsed", job.elapsed),
 ];
 
-/** What is known of a job that migrates to a file. */
-export function migrationParams(job: DomainJob, info: MigrationInfo): TypedParam[] {
+/** What is known of a job that migrates, and of disks that go along. */
+export function migrationParams(job: DomainJob, info: MigrationInfo, disks?: DiskFigures): TypedParam[] {
+	const { total, processed } = disks ?? { total: 0, processed: 0 };
 	const ram = { ...NOTHING, ...info.ram } as Ram;
 	return [
 		...beginning(job),
 		...figure("downtime", info.downtime),
 		...figure("setup_time", info["setup-time"]),
-		...figure("data_total", ram.total),
-		...figure("data_processed", ram.transferred),
-		...figure("data_remaining", ram.remaining),
+		...figure("data_total", ram.total + total),
+		...figure("data_processed", ram.transferred + processed),
+		...figure("data_remaining", ram.remaining + total - processed),
 		...MEMORY.flatMap(([field, value]) => figure(field, value(ram))),
+		...figure("disk_total", disks && total),
+		...figure("disk_processed", disks && processed),
+		...figure("disk_remaining", disks && total - processed),
 	];
 }
 

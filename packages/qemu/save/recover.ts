@@ -5,6 +5,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { startCpus, stopCpus } from "../lifecycle/stop-operations.ts";
+import { giveUpCopies } from "../migration/disks-out.ts";
 import { leaveUnattended } from "../migration/leave.ts";
 import { arrived, GONE_OVER, hasGoneOver } from "../migration/postcopy.ts";
 import { resumeGuest } from "./hold-still.ts";
@@ -51,6 +52,7 @@ export async function recoverInterruptedSave(driver: Driver, domain: QemuDomain,
 async function recoverMigration(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
 	const { state } = domain;
 	if (run.moving === "postcopy") return recoverArrival(driver, domain, run);
+	await giveUpCopies(run);
 	if (run.moving === "answering") return holdArrived(driver, domain, run);
 	const stopped = state.state === "paused" && state.reason === "migration";
 	const saving = WORK_OF[interruption(domain)] !== undefined;
