@@ -6,12 +6,39 @@ import { join } from "node:path";
 import { listenOnUnixSocket } from "@virtkit/host/listening-socket";
 import { QmpClient } from "@virtkit/qmp/client";
 
-/** Milliseconds of plugging a USB mouse into a paused guest and out again by hand, of `rounds` times each. */
+/** What is plugged in by hand: the parts behind the device, in order, and the device, which has the id `plugged`. */
+export interface BarePlug {
+	readonly parts: readonly { readonly add: Command; readonly remove: Command }[];
+	readonly device: Readonly<Record<string, unknown>>;
+}
+
+type Command = readonly [name: string, args: Readonly<Record<string, unknown>>];
+
+/** The same devices as the daemons' clients plug in, `image` being the disk's. */
+export function barePlugs(image: string): Readonly<Record<"mouse" | "disk" | "card", BarePlug>> {
+	const node = (name: string, args: object): BarePlug["parts"][number] => ({
+		add: ["blockdev-add", { ...args, "node-name": name }],
+		remove: ["blockdev-del", { "node-name": name }],
+	});
+	return {
+		mouse: { parts: [], device: { driver: "usb-mouse", bus: "usb.0" } },
+		disk: {
+			parts: [node("storage", { driver: "file", filename: image }), node("format", { driver: "raw", file: "storage" })],
+			device: { driver: "usb-storage", bus: "usb.0", drive: "format" },
+		},
+		card: {
+			parts: [{ add: ["netdev_add", { type: "user", id: "host" }], remove: ["netdev_del", { id: "host" }] }],
+			device: { driver: "usb-net", bus: "usb.0", netdev: "host", mac: "52:54:00:00:00:01" },
+		},
+	};
+}
+
+/** Milliseconds of plugging that into a paused guest and out again by hand, of `rounds` times each. */
 export async function barePlug(
 	emulator: string,
 	options: readonly string[],
 	folder: string,
-	rounds: number,
+	{ parts, device, rounds }: BarePlug & { readonly rounds: number },
 ): Promise<number[]> {
 	const path = join(folder, "plug.sock");
 	const listening = listenOnUnixSocket(path);
@@ -23,16 +50,18 @@ export async function barePlug(
 		const client = QmpClient.connect(path, { label: "bare" });
 		for (let round = 0; round < rounds; round++) {
 			const began = performance.now();
-			await client.executeUntyped("device_add", { driver: "usb-mouse", id: "mouse", bus: "usb.0" });
+			for (const { add } of parts) await client.executeUntyped(...add);
+			await client.executeUntyped("device_add", { ...device, id: "plugged" });
 			const gone = new Promise<void>((resolve) => {
 				const stop = client.onEvent("DEVICE_DELETED", ({ data }) => {
-					if (data.device !== "mouse") return;
+					if (data.device !== "plugged") return;
 					stop();
 					resolve();
 				});
 			});
-			await client.executeUntyped("device_del", { id: "mouse" });
+			await client.executeUntyped("device_del", { id: "plugged" });
 			await gone;
+			for (const { remove } of parts.toReversed()) await client.executeUntyped(...remove);
 			times.push(performance.now() - began);
 		}
 		client.close();

@@ -4,7 +4,8 @@
 
 usage: client.py WORKLOAD URI DOMAIN.xml [NUMBER]
 """
-import json, multiprocessing, statistics, sys, time
+import json
+import os, multiprocessing, statistics, sys, time
 import libvirt
 
 libvirt.registerErrorHandler(lambda context, error: None, None)
@@ -109,11 +110,26 @@ def running(uri, xml, count):
     return {"median_ms": statistics.median(times)}
 
 
-def plug(uri, xml, rounds):
-    """Milliseconds of plugging a USB mouse into a paused guest and out again: a device that needs no word of the guest."""
+def device_of(kind, folder):
+    """A device on USB, where no guest need agree to its going."""
+    if kind == "mouse":
+        return "<input type='mouse' bus='usb'/>"
+    if kind == "card":
+        return "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='usb-net'/><address type='usb' bus='0' port='2'/></interface>"
+    image = os.path.join(folder, "plugged.img")
+    with open(image, "wb") as file:
+        file.truncate(1 << 20)
+    # Guests run as another user than whoever measures.
+    os.chmod(folder, 0o711)
+    os.chmod(image, 0o666)
+    return f"<disk type='file'><driver name='qemu' type='raw'/><source file='{image}'/><target dev='sda' bus='usb'/></disk>"
+
+
+def plug(uri, xml, rounds, kind, folder):
+    """Milliseconds of plugging a device into a paused guest and out again."""
     conn = libvirt.open(uri)
     guest = conn.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
-    device = "<input type='mouse' bus='usb'/>"
+    device = device_of(kind, folder)
     times = []
     try:
         for _ in range(rounds):
@@ -134,8 +150,8 @@ def main():
         result = start(uri, xml, number or 15)
     elif workload == "native":
         result = native(uri, xml, number or 50)
-    elif workload == "plug":
-        result = plug(uri, xml, number or 50)
+    elif workload.startswith("plug-"):
+        result = plug(uri, xml, number or 50, workload.removeprefix("plug-"), os.path.dirname(path))
     elif workload == "first-stats":
         result = first_stats(uri)
     elif workload == "running":

@@ -1,14 +1,14 @@
 // Side by side in one run: virtkit, libvirtd and bare QEMU, asked by the same client. Prints a table of figures and ratios.
 
 import { execFile } from "node:child_process";
-import { copyFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { findKernel } from "@virtkit/testing/demo-guest";
 import { startLibvirtd } from "@virtkit/testing/oracle";
-import { temporaryFolder } from "@virtkit/testing/temporary-folder";
-import { barePlug, bareStart } from "./bare-qemu.ts";
+import { type TemporaryFolder, temporaryFolder } from "@virtkit/testing/temporary-folder";
+import { barePlug, barePlugs, bareStart } from "./bare-qemu.ts";
 import { startVirtkit } from "./daemons.ts";
 
 const run = promisify(execFile);
@@ -111,14 +111,26 @@ async function measure(): Promise<Row[]> {
 		virtkit: await timed(CLI, ["-c", uris.virtkit, "list"]),
 		libvirtd: await timed("virsh", ["-c", uris.libvirtd, "list"]),
 	});
-	const plugged = beside("a USB mouse plugged in and out", "ms", await both("plug", 50), "median_ms");
-	const options = [...SAME_OPTIONS, "-kernel", kernel.path];
-	rows.push({ ...plugged, bare: median(await barePlug(EMULATOR, options, folder.path, 50)) });
+	rows.push(...(await measurePlugs(both, [...SAME_OPTIONS, "-kernel", kernel.path], folder)));
 	copyFileSync(TYPICAL, xml);
 	rows.push(beside("domxml-to-native of a typical guest", "ms", await both("native", 100), "median_ms"));
 	writeFileSync(xml, FIRMWARE_GUEST);
 	rows.push(beside("statistics of 100 running, paused guests", "ms", await both("running", 100), "median_ms"));
 	return [...rows, ...(await measureSizes(guest, xml))];
+}
+
+/** Devices plugged into a paused guest and out again. */
+async function measurePlugs(both: Both, options: readonly string[], folder: TemporaryFolder): Promise<Row[]> {
+	const rounds = 50;
+	const image = folder.file("plugged.img");
+	writeFileSync(image, "");
+	truncateSync(image, 1 << 20);
+	const rows: Row[] = [];
+	for (const [kind, plug] of Object.entries(barePlugs(image))) {
+		const row = beside(`a USB ${kind} plugged in and out`, "ms", await both(`plug-${kind}`, rounds), "median_ms");
+		rows.push({ ...row, bare: median(await barePlug(EMULATOR, options, folder.path, { ...plug, rounds })) });
+	}
+	return rows;
 }
 
 /** Starts by turns: what else the machine does then bears on all of them alike. */
