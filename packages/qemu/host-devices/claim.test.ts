@@ -12,7 +12,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { hostFiles } from "../host-files.ts";
-import { adoptHostDevices, claimDevices, ownHostDevices, releaseDevice } from "./claim.ts";
+import { adoptHostDevices, claimDevices, ownHostDevices, releaseDevice, releaseStrays } from "./claim.ts";
 import type { PciHost } from "./pci-driver.ts";
 import { assignedDevices, hostDeviceNodes } from "./use.ts";
 
@@ -218,6 +218,19 @@ test("a daemon started anew knows what its guest has, and gives it back", async 
 	host.written.length = 0;
 	await again.run.resources[Symbol.asyncDispose]();
 	assert.deepEqual(host.written, RETURNED);
+});
+
+test("what was taken for a device that never came is given back by the next daemon", async () => {
+	using all = fakes();
+	const { host, guests } = all;
+	await claim(all, guests.start("one", pci(NIC) + pci(DISK)));
+	const again = guests.start("one", pci(DISK));
+	guests.all.splice(0, 1);
+	adoptHostDevices(guests.driver, again.run, host);
+	host.written.length = 0;
+	await releaseStrays(guests.driver, again.run, host);
+	assert.deepEqual(host.written, RETURNED);
+	assert.equal(host.driver(DISK), "vfio-pci");
 });
 
 test("a device that somebody gave to vfio-pci stays there, managed or not; one that nobody did is refused", async () => {

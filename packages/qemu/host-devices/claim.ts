@@ -8,7 +8,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
 import { groupOf, isTaken, loadVfio, type PciHost, pciHost, returnDevice, takeDevice, VFIO } from "./pci-driver.ts";
-import { type Assigned, type HostDeviceKind, type HostDeviceUse, settleUse, useOf } from "./use.ts";
+import { type Assigned, assignedDevices, type HostDeviceKind, type HostDeviceUse, settleUse, useOf } from "./use.ts";
 
 /** A device that a run has. */
 interface Claim extends HostDeviceUse {
@@ -139,6 +139,17 @@ export async function releaseDevice(
 ): Promise<void> {
 	const gone = useOf(device);
 	if (gone) await release(driver, run, ({ kind, name }) => kind === gone.kind && name === gone.name, host);
+}
+
+/** Takes back what a daemon gave the guest that was killed before the device was the guest's. */
+export async function releaseStrays(driver: Driver, run: Run, host: PciHost = pciHost): Promise<void> {
+	const keyOf = ({ kind, name }: HostDeviceUse): string => `${kind} ${name}`;
+	const known = new Set(
+		assignedDevices(run.live.def)
+			.flatMap((device) => useOf(device) ?? [])
+			.map(keyOf),
+	);
+	await release(driver, run, (claim) => !known.has(keyOf(claim)), host);
 }
 
 /** Has all devices of the host taken back with the run. */

@@ -9,6 +9,7 @@ import { isVirtError } from "@virtkit/testing/expect-error";
 import { type PlugGuest, plugGuest } from "@virtkit/testing/plug-guest";
 import { TestDriver, until } from "@virtkit/testing/qemu-driver";
 import { findHelpers } from "../helpers/find.ts";
+import { saveStatusNow } from "../lifecycle/status-file.ts";
 
 const LIVE = 1;
 
@@ -45,6 +46,21 @@ test("a folder's server comes with the folder, is known to the next daemon, and 
 	// Once more under the same name.
 	await own.run("attachDevice", guest.again(), LIVE, folder());
 	assert.deepEqual(helpersOf(own), ["virtiofsd of fs0"]);
+});
+
+test("a server that was started for a folder that never came is ended by the next daemon", async () => {
+	await using own = await TestDriver.start();
+	mkdirSync(own.path("files"));
+	const guest = await plugGuest(own, { more: SHARED });
+	const folder = `<filesystem type='mount'><driver type='virtiofs'/><source dir='${own.path("files")}'/><target dir='files'/></filesystem>`;
+	await own.run("attachDevice", guest.domain, LIVE, folder);
+	// As if the daemon had been killed before it noted the folder.
+	const run = guest.domain.activeRun();
+	run.live.def.devices.filesystems = [];
+	run.live.changed();
+	await saveStatusNow(guest.domain, run);
+	await own.restart();
+	assert.deepEqual(helpersOf(own), []);
 });
 
 test("a folder whose server fails, is none or has nothing to serve leaves nothing", async () => {

@@ -4,7 +4,10 @@ import type { DeviceInfo } from "@virtkit/model/domain/device-common";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
+import { endHelpers } from "../helpers/end.ts";
+import { releaseStrays } from "../host-devices/claim.ts";
 import { removalLine } from "./build.ts";
+import { findByAlias } from "./find.ts";
 import { type KnownPluggable, pluggables } from "./kinds.ts";
 import { finishRemoval, liveContext } from "./removal.ts";
 
@@ -18,9 +21,20 @@ const PERIPHERALS = "/machine/peripheral";
 export async function reconcileDevices(driver: Driver, domain: QemuDomain, run: Run): Promise<void> {
 	try {
 		await dropMissing(driver, domain, run);
+		await endStrays(run);
+		await releaseStrays(driver, run);
 	} catch (error) {
 		// A guest that runs is worth more than a definition that is right in every device.
 		driver.log.error(`devices of '${domain.name}' could not be compared with QEMU's`, { error });
+	}
+}
+
+/** Ends helpers whose device is not there: it was still to be plugged in when their daemon was killed. */
+async function endStrays(run: Run): Promise<void> {
+	const names = new Set(run.helpers.map(({ name }) => name));
+	for (const name of names) {
+		const alias = / of (\S+)$/.exec(name)?.[1];
+		if (alias !== undefined && !findByAlias(run.live.def, alias)) await endHelpers(run, name);
 	}
 }
 
