@@ -5,8 +5,10 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import test from "node:test";
 import type { QemuDomain } from "@virtkit/qemu/domain/domain";
+import { makeCertificates } from "@virtkit/testing/certificates";
 import { isVirtError } from "@virtkit/testing/expect-error";
 import { TestDriver, tinyGuest, until } from "@virtkit/testing/qemu-driver";
+import { temporaryFolder } from "@virtkit/testing/temporary-folder";
 
 const START_PAUSED = 1;
 const REUSE = 1;
@@ -288,4 +290,38 @@ test("a backup goes on while the daemon is away, and ends with the next", async 
 	await begin(own, domain, disk("file", own.path("there"), "qcow2"), undefined, REUSE);
 	await until(() => domain.activeRun().backup === undefined, "the push to end");
 	assert.ok(has(own.path("there"), "qcow2", 1, "64k", "960k"));
+});
+
+test("a pull over TLS is read by clients with a certificate alone", async () => {
+	using certificates = temporaryFolder("virtkit-backup-tls-");
+	const folder = certificates.file("pki");
+	makeCertificates(folder, "DNS:localhost");
+	const socket = certificates.file("nbd");
+	await using own = await TestDriver.start({ backupTlsX509CertDir: folder });
+	const domain = await guestWithDisk(own);
+	await begin(
+		own,
+		domain,
+		`<domainbackup mode='pull'><server tls='yes' transport='unix' socket='${socket}'/><disks><disk name='vda'><scratch file='${own.path("scratch")}'/></disk></disks></domainbackup>`,
+	);
+	const image = `driver=nbd,server.type=unix,server.path=${socket},export=vda`;
+	const plain = spawnSync("qemu-img", ["info", "--image-opts", image]);
+	assert.notEqual(plain.status, 0, "a client without TLS");
+	const object = `tls-creds-x509,id=tls,endpoint=client,dir=${folder}`;
+	const convert = [
+		"convert",
+		"--object",
+		object,
+		"--image-opts",
+		`${image},tls-creds=tls,tls-hostname=localhost`,
+		"-O",
+		"raw",
+		own.path("pulled"),
+	];
+	qemuImg(...convert);
+	assert.ok(has(own.path("pulled"), "raw", 1, "0", "1M"));
+	await own.run("abortJob", domain);
+	await ended(own);
+	const objects = await domain.activeRun().monitor.executeUntyped("qom-list", { path: "/objects" });
+	assert.doesNotMatch(JSON.stringify(objects), /libvirt_backup/);
 });

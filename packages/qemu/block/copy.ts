@@ -47,13 +47,16 @@ function readCopy(disk: DiskDef, xml: string): DiskDef {
 	return copy;
 }
 
+/** Protocols by which clients make images; by the others they use what the server has, as large as it is. */
+const MADE_BY_CLIENTS: ReadonlySet<string | undefined> = new Set(["gluster", "rbd", "sheepdog", "ssh"]);
+
 /** An empty file for the copy. A file with something in it is not overwritten unless the client says to reuse it. */
 function makeFile({ type, source }: DiskImage, disk: DiskDef, undo: UndoStack): void {
 	const { file } = source;
-	if (type === "network")
+	if (type === "network" && MADE_BY_CLIENTS.has(source.protocol))
 		throw new VirtError(
 			"OPERATION_UNSUPPORTED",
-			"copies to the network must be made beforehand (VIR_DOMAIN_BLOCK_COPY_REUSE_EXT)",
+			`copies by protocol '${source.protocol}' must be made beforehand (VIR_DOMAIN_BLOCK_COPY_REUSE_EXT)`,
 		);
 	if (type !== "file" || file === undefined) return;
 	if (existsSync(file) && statSync(file).size > 0)

@@ -46,7 +46,8 @@ def chain(flags=0):
         layer = layer.find("backingStore")
     mirror = disk.find("mirror")
     if mirror is not None:
-        found.append([mirror.get("job"), mirror.get("ready"), os.path.basename(mirror.find("source").get("file"))])
+        source = mirror.find("source")
+        found.append([mirror.get("job"), mirror.get("ready"), os.path.basename(source.get("file") or source.get("protocol"))])
     return found
 
 
@@ -112,6 +113,25 @@ step("copy without a path", lambda: d.blockCopy("vda", copy_xml("", "qcow2").rep
 step("copy by the older call", lambda: d.blockRebase("vda", path("older"), 0, 8))
 step("second copy", lambda: d.blockCopy("vda", copy_xml("second", "raw"), flags=4), 1)
 step("pivot to it", lambda: d.blockJobAbort("vda", libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT), 1)
+# To an NBD server.
+with open(path("remote"), "wb") as file:
+    file.truncate(64 << 20)
+server = subprocess.Popen(["qemu-nbd", "-t", "-f", "raw", "-k", path("nbd"), path("remote")])
+try:
+    while not os.path.exists(path("nbd")) and server.poll() is None:
+        time.sleep(0.05)
+    os.chmod(path("nbd"), 0o777)
+    remote = f"<disk type='network'><driver type='raw'/><source protocol='nbd'><host transport='unix' socket='{path('nbd')}'/></source></disk>"
+    nowhere = remote.replace("/nbd'", "/nowhere'")
+    step("copy to a server that is not there", lambda: d.blockCopy("vda", nowhere, flags=6))
+    step("copy to a server without a word of reuse", lambda: d.blockCopy("vda", remote, flags=4), 1)
+    step("its end too", lambda: d.blockJobAbort("vda"), 1)
+    step("copy to a server", lambda: d.blockCopy("vda", remote, flags=6), 1)
+    step("the end of that", lambda: d.blockJobAbort("vda"), 1)
+finally:
+    server.terminate()
+    server.wait()
+attempt("what is there", lambda: subprocess.run(["qemu-img", "compare", "-q", "-f", "raw", "-F", "raw", "-U", path("second"), path("remote")]).returncode)
 step("growth", lambda: d.blockResize("vda", 128 << 10))
 step("its size", lambda: d.blockInfo("vda")[0])
 step("growth of no disk", lambda: d.blockResize("vdx", 1))
