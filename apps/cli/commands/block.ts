@@ -308,7 +308,7 @@ async function showJob(
 		return;
 	}
 	if (raw) {
-		const word = ["unknown", "pull", "copy", "commit", "active-commit", "backup"][type] ?? String(type);
+		const word = BLOCK_JOB_TYPES[type] ?? "Unknown job";
 		return context.print(` type=${word}\n bandwidth=${bandwidth}\n cur=${cur}\n end=${end}`);
 	}
 	showProgress(context, BLOCK_JOB_TYPES[type] ?? "Unknown job", end - cur, end);
