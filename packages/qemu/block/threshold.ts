@@ -1,13 +1,11 @@
 // Write thresholds: QEMU tells once when an image, in whatever role of a disk, was written to beyond so many bytes.
 
 import { VirtError } from "@virtkit/base/errors";
-import type { DiskDef } from "@virtkit/model/domain/disk";
 import { sourcePath } from "@virtkit/model/domain/disk-source";
-import { backupParts } from "../backup/backup.ts";
-import { type DiskImage, imageChain, storageNode } from "../devices/disk-image.ts";
+import { storageNode } from "../devices/disk-image.ts";
 import type { Run } from "../domain/run.ts";
 import type { EventHandlers } from "../events/handler.ts";
-import { mirrorImages } from "./layers.ts";
+import { allImages } from "./all-images.ts";
 
 /** Nodes whose threshold was set by number: of those the event tells by number alone. */
 const BY_NUMBER = new WeakMap<Run, Set<string>>();
@@ -18,12 +16,6 @@ function byNumber(run: Run): Set<string> {
 	return known;
 }
 
-/** The disk's images, those of its copy, and what a backup writes for it. */
-function imagesOf(run: Run, disk: DiskDef): DiskImage[] {
-	const stores = run.backup ? backupParts(run.backup.def, run).filter((part) => part.disk === disk) : [];
-	return [...imageChain(disk), ...mirrorImages(disk), ...stores.map(({ image }) => image)];
-}
-
 /** The storage node of `vda`, or of `vda[3]`. Throws INVALID_ARG. */
 function thresholdNode(run: Run, device: string): { readonly node: string; readonly numbered: boolean } {
 	const [, dev = device, number] = /^([^[\]]+)\[(\d+)\]$/.exec(device) ?? [];
@@ -31,7 +23,7 @@ function thresholdNode(run: Run, device: string): { readonly node: string; reado
 	if (disk === undefined) throw new VirtError("INVALID_ARG", `failed to find disk '${dev}'`);
 	if (disk.type === "vhostuser")
 		throw new VirtError("OPERATION_UNSUPPORTED", "setting device threshold is not supported for vhostuser disk");
-	const image = imagesOf(run, disk).find(({ id }) => number === undefined || id === Number(number));
+	const image = allImages(run, disk).find(({ id }) => number === undefined || id === Number(number));
 	if (image === undefined) throw new VirtError("INVALID_ARG", `failed to find disk '${device}'`);
 	return { node: storageNode(image), numbered: number !== undefined };
 }
@@ -47,7 +39,7 @@ export const thresholdEvents: EventHandlers = {
 	BLOCK_WRITE_THRESHOLD({ driver, domain, run }, data) {
 		const node = data["node-name"];
 		for (const disk of run.live.def.devices.disks) {
-			const image = imagesOf(run, disk).find((one) => storageNode(one) === node);
+			const image = allImages(run, disk).find((one) => storageNode(one) === node);
 			if (image === undefined) continue;
 			const { dev = "" } = disk.target;
 			const common = {

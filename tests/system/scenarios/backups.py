@@ -196,6 +196,19 @@ attempt("pull amid it", lambda: d.blockPull("vda"))
 attempt("copy amid it", lambda: d.blockCopy("vdb", f"<disk type='file'><source file='{path('x')}'/></disk>", flags=4))
 attempt("detach amid it", lambda: d.detachDeviceFlags(re.search(r"<disk.*?</disk>", d.XMLDesc(), re.S).group(0), 1))
 attempt("checkpoint amid it", lambda: d.checkpointCreateXML(mark("amid", "<disks><disk name='vda'/></disks>")) and None)
+number = re.search(r"<disk name='vdb'[^>]* index='(\d+)'", d.backupGetXMLDesc()).group(1)
+attempt("threshold of a scratch file", lambda: d.setBlockThreshold(f"vdb[{number}]", 1 << 20))
+attempt("threshold of none", lambda: d.setBlockThreshold("vdb[99]", 1 << 20))
+
+
+def statistics():
+    """What is told of each image, but for counters."""
+    told = conn.domainListGetStats([d], libvirt.VIR_DOMAIN_STATS_BLOCK, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING)[0][1]
+    kept = [key for key in told if key.split(".")[-1] in ("count", "name", "path", "capacity", "threshold")]
+    return [[key, plain(str(told[key]))] for key in kept]
+
+
+attempt("statistics amid it", statistics)
 step("ended", lambda: d.abortJob(), 1, 2)
 attempt("no more of it", lambda: [os.path.exists(path("scratch")), bool(d.blockJobInfo("vda"))])
 step("pull on a socket that cannot be", lambda: begin(backup(scratch("vda", "scratch"), server("no/socket"), "pull"), mark("lost", "<disks><disk name='vda'/></disks>")))

@@ -3,6 +3,7 @@
 import type { BlockInfo } from "@virtkit/core/domain-operations";
 import { param, type TypedParam } from "@virtkit/core/typed-params";
 import type { DiskDef } from "@virtkit/model/domain/disk";
+import { allImages } from "../../block/all-images.ts";
 import { type DiskImage, formatNode, imageChain, isEmptyDisk, storageNode } from "../../devices/disk-image.ts";
 import { type BlockFigures, blockFigures, type DeviceCounters } from "../block-query.ts";
 import { localPath, readableSizes } from "../image-size.ts";
@@ -72,8 +73,8 @@ function blockStats({ domain, run, backing }: StatsSubject, figures: BlockFigure
 	const params: TypedParam[] = [];
 	let count = 0;
 	for (const disk of domain.current.def.devices.disks) {
-		const chain = backing && disk.type !== "vhostuser" ? imageChain(disk) : imageChain(disk).slice(0, 1);
-		for (const [depth, image] of chain.entries()) {
+		const all = run ? allImages(run, disk) : imageChain(disk);
+		for (const [depth, image] of (backing && disk.type !== "vhostuser" ? all : all.slice(0, 1)).entries()) {
 			const prefix = `block.${count++}`;
 			describe(params, prefix, disk, image, run !== undefined);
 			if (disk.type === "vhostuser") continue;
