@@ -190,3 +190,25 @@ test("what cannot be gone back to or deleted is refused, and the guest is not to
 	execFileSync("rm", [own.path("disk.img")]);
 	await assert.rejects(revert(0, "one"), isVirtError("OPERATION_INVALID", "is not there"));
 });
+
+test("bitmaps of checkpoints go on recording over a snapshot and its end, and keep a guest from being ended in vain", async () => {
+	await using own = await TestDriver.start();
+	const domain = await guestOf(own);
+	await own.run("start", domain, START_PAUSED);
+	await own.run("createCheckpoint", domain, 0, "<domaincheckpoint><name>mark</name></domaincheckpoint>");
+	const recording = async () => {
+		const nodes = await domain.activeRun().monitor.execute("query-named-block-nodes", { flat: true });
+		return nodes.filter((node) => node["dirty-bitmaps"]?.some(({ name }) => name === "mark")).length;
+	};
+	await take(own, domain, "over", CREATE.diskOnly);
+	assert.equal(await recording(), 2);
+	await own.run("deleteSnapshot", domain, 0, "over");
+	assert.equal(await recording(), 1);
+	await take(own, domain, "inside");
+	const pids = own.processes;
+	await assert.rejects(
+		own.run("revertToSnapshot", domain, 0, "inside"),
+		isVirtError("OPERATION_UNSUPPORTED", "bitmap 'mark' records"),
+	);
+	assert.deepEqual(own.processes, pids);
+});

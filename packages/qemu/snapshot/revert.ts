@@ -84,6 +84,7 @@ export async function revertToSnapshot(
 	await asJob(domain, "snapshot-revert", async () => {
 		if (isExternal(snapshot)) await revertExternal(driver, domain, snapshot, definitions, flags);
 		else if (hasMemory(snapshot)) {
+			await refuseBitmaps(domain, snapshot);
 			await stopForRevert(driver, domain);
 			await startReverted(driver, domain, snapshot, definitions, flags);
 		} else {
@@ -96,6 +97,18 @@ export async function revertToSnapshot(
 	await snapshots.of(driver, domain).saveAsCurrent(snapshot);
 	if (domain.persistent) driver.lifecycle(domain.ref, { event: "defined", detail: "from-snapshot" });
 	else if (domain.run === undefined) driver.domains.remove(domain);
+}
+
+/** QEMU does not go back to memory inside images that record what is written; said before the guest is ended for it. */
+async function refuseBitmaps({ run }: QemuDomain, { name }: SnapshotDef): Promise<void> {
+	if (run === undefined) return;
+	const nodes = await run.monitor.execute("query-named-block-nodes", { flat: true });
+	const recording = nodes.flatMap((node) => node["dirty-bitmaps"] ?? []).find((bitmap) => bitmap.recording);
+	if (recording === undefined) return;
+	throw new VirtError(
+		"OPERATION_UNSUPPORTED",
+		`cannot go back to snapshot '${name}' while bitmap '${recording.name}' records what is written: delete its checkpoint first`,
+	);
 }
 
 async function stopForRevert(driver: Driver, domain: QemuDomain): Promise<void> {
