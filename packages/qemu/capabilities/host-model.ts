@@ -147,5 +147,30 @@ export function hostModel(
 	const known = new Set(accelerator?.cpus.map(({ name }) => name));
 	const candidates = modelDefinitions(emulator.facts).filter(({ name }) => known.has(name));
 	const blockers = new Map(accelerator?.cpus.map((one) => [one.name, one.blockers]));
-	return describeCpu(cpu, candidates, { of: "guest", blockers: (name) => blockers.get(name) ?? [] });
+	const described = describeCpu(cpu, candidates, { of: "guest", blockers: (name) => blockers.get(name) ?? [] });
+	return described && !tellsUnavailable(emulator) ? withoutRegisters(described) : described;
+}
+
+/**
+ * Whether the emulator tells which features a CPU lacks here. libvirt asks the 64-bit emulator's CPU alone, and leaves out
+ * what processors tell in registers (IA32_ARCH_CAPABILITIES, IA32_CORE_CAPABILITIES) where it cannot hear of their lack.
+ */
+const tellsUnavailable = (emulator: EmulatorCapabilities): boolean =>
+	emulator.has("max-x86_64-cpu", "unavailable-features");
+
+const TOLD_IN_REGISTERS: ReadonlySet<string> = new Set([
+	"rdctl-no",
+	"ibrs-all",
+	"rsba",
+	"skip-l1dfl-vmentry",
+	"ssb-no",
+	"mds-no",
+	"pschange-mc-no",
+	"tsx-ctrl",
+	"taa-no",
+	"split-lock-detect",
+]);
+
+function withoutRegisters(cpu: DescribedCpu): DescribedCpu {
+	return { ...cpu, features: cpu.features.filter(({ name }) => !TOLD_IN_REGISTERS.has(name)) };
 }
