@@ -2,8 +2,9 @@
 
 import type { VideoDef, VideoModel } from "@virtkit/model/domain/video";
 import { conventionalSlot, expressSlot, impossibleSlot, virtioSlot } from "../addresses/pci-need.ts";
-import type { JsonObject } from "../command-line/command-line.ts";
+import { escapeCommas, type JsonObject } from "../command-line/command-line.ts";
 import { isMachine, isPpc64, isS390 } from "../machine.ts";
+import { vhostUserBackend } from "./chardev-backend.ts";
 import { addressProps } from "./device-address.ts";
 import { addDevice } from "./device-option.ts";
 import { checkDeviceRules, type DeviceRule } from "./device-rule.ts";
@@ -42,7 +43,8 @@ const DEVICES: Partial<Record<VideoModel, string>> = {
 	ramfb: "ramfb",
 };
 
-const isVhostUser = ({ driver }: VideoDef): boolean => driver?.name === "vhostuser";
+/** Whether another process draws the card. */
+export const isVhostUser = ({ driver }: VideoDef): boolean => driver?.name === "vhostuser";
 const UINT_KIB = Math.floor(0xffffffff / 1024);
 const QXL_VGAMEM = 16 * 1024;
 const powerOfTwo = (value: number): number => (value > 1 ? 2 ** Math.ceil(Math.log2(value)) : value);
@@ -247,6 +249,9 @@ function memoryProps({ model: { type, ram = 0, vram = 0, vram64 = 0, vgamem = 0 
 /** Id of the character device that speaks to a vhost-user card's process. */
 export const videoChardev = ({ alias }: VideoDef): string => `chr-vu-${alias}`;
 
+/** Socket of that process. */
+export const videoSocket = ({ alias }: VideoDef, workFolder: string): string => `${workFolder}/${alias}-gpu.sock`;
+
 /** The properties of the card, for -device. */
 export function videoProps(video: VideoDef, context: DefineContext): JsonObject {
 	const { type, heads, resolution, acceleration } = video.model;
@@ -288,6 +293,10 @@ export const video: DeviceEntry<VideoDef> = {
 	},
 	virtio: ({ model: { type } }) => type === "virtio",
 	build: (device, context) => {
+		if (isVhostUser(device)) {
+			const [id, path] = [videoChardev(device), videoSocket(device, context.paths.work)];
+			context.command.add("-chardev", `socket,id=${id},path=${escapeCommas(path)}`, vhostUserBackend(id, path));
+		}
 		if (device.model.type !== "none") addDevice(device, videoProps(device, context), context);
 	},
 };

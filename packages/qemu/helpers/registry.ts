@@ -5,6 +5,7 @@ import type { HelperKind } from "./helper.ts";
 import { passt } from "./passt.ts";
 import { prHelper } from "./pr-helper.ts";
 import { swtpm } from "./swtpm.ts";
+import { vhostUserGpu } from "./vhost-user-gpu.ts";
 import { virtiofsd } from "./virtiofsd.ts";
 
-export const HELPERS: readonly HelperKind[] = [dbusDaemon, swtpm, passt, virtiofsd, prHelper];
+export const HELPERS: readonly HelperKind[] = [dbusDaemon, swtpm, passt, virtiofsd, prHelper, vhostUserGpu];
