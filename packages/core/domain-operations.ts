@@ -181,6 +181,8 @@ export interface DomainOperations<D extends DomainHandle> {
 	pinVcpu(domain: D, vcpu: number, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
 	pinEmulator(domain: D, cpus: readonly number[], flags: number, context: CallContext): Async<void>;
 	setSchedulerParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
+	/** Booleans by the counters' names. */
+	setPerfEvents(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 	setMemoryParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 	setBlkioParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
 	setNumaParameters(domain: D, params: readonly TypedParam[], flags: number, context: CallContext): Async<void>;
@@ -402,6 +404,8 @@ export interface DomainOperations<D extends DomainHandle> {
 	schedulerType(domain: D, flags: number, context: CallContext): { type: string; parameters: number };
 	iothreads(domain: D, flags: number, context: CallContext): Async<readonly IOThreadInfo[]>;
 	schedulerParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
+	/** Each performance counter libvirt knows, and whether it is kept. */
+	perfEvents(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	memoryParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	blkioParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;
 	numaParameters(domain: D, flags: number, context: CallContext): Async<readonly TypedParam[]>;

@@ -17,6 +17,8 @@ const PROTOTYPES = {
 	ioctl: "int ioctl(int fd, unsigned long request, void *argument)",
 	listen: "int listen(int fd, int backlog)",
 	open: "int open(const char *path, int flags, uint32_t mode)",
+	perf_event_open:
+		"long syscall(long number, const void *attributes, int pid, int cpu, int group, unsigned long flags)",
 	prlimit: "int prlimit64(int pid, int resource, const void *newLimit, void *oldLimit)",
 	recvmsg: "long recvmsg(int fd, _Inout_ virtkit_msghdr *message, int flags)",
 	sched_getaffinity: "int sched_getaffinity(int tid, size_t size, void *mask)",

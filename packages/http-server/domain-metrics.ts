@@ -146,5 +146,33 @@ const DEVICES: readonly DomainMetric[] = [
 	),
 ];
 
+/** The host's performance counters, of guests for which they are turned on (`virsh perf`). */
+const PERF: readonly DomainMetric[] = [
+	gauge("perf.cmt", "perf_cache_bytes", PLAIN, "Last-level cache that the guest occupies."),
+	counter("perf.mbmt", "perf_memory_bandwidth", PLAIN, "Memory traffic of the guest, as the processor counts it."),
+	counter("perf.mbml", "perf_memory_bandwidth_local", PLAIN, "The part of it within a NUMA node."),
+	counter("perf.cpu_clock", "perf_cpu_clock_seconds", SECONDS, "Time by the processor's clock."),
+	counter("perf.task_clock", "perf_task_clock_seconds", SECONDS, "Time that the guest's threads ran."),
+	...[
+		["cpu_cycles", "Cycles of host CPUs."],
+		["instructions", "Instructions carried out."],
+		["cache_references", "Accesses of the cache."],
+		["cache_misses", "Accesses that the cache could not serve."],
+		["branch_instructions", "Branches."],
+		["branch_misses", "Branches that were predicted wrongly."],
+		["bus_cycles", "Cycles of the bus."],
+		["stalled_cycles_frontend", "Cycles without an instruction to issue."],
+		["stalled_cycles_backend", "Cycles in which none could be finished."],
+		["ref_cpu_cycles", "Cycles, whatever the clock's frequency was."],
+		["page_faults", "Page faults of QEMU's process."],
+		["page_faults_min", "Those that needed no disk."],
+		["page_faults_maj", "Those that did."],
+		["context_switches", "Switches to another thread."],
+		["cpu_migrations", "Moves to another host CPU."],
+		["alignment_faults", "Accesses that the kernel had to align."],
+		["emulation_faults", "Instructions that the kernel had to emulate."],
+	].map(([name = "", help = ""]) => counter(`perf.${name}`, `perf_${name}`, PLAIN, help)),
+];
+
 /** All of them, in the order they are written. */
-export const DOMAIN_METRICS: readonly DomainMetric[] = [...USAGE, ...DEVICES];
+export const DOMAIN_METRICS: readonly DomainMetric[] = [...USAGE, ...DEVICES, ...PERF];

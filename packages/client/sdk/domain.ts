@@ -491,6 +491,18 @@ export class Domain {
 		return this.call("DOMAIN_AUTHORIZED_SSH_KEYS_SET", { user, keys: [...keys], flags });
 	}
 
+	/** Performance counters of the host, and which of them are kept of the guest; their figures are in the statistics (`perf`). */
+	async perfEvents(options: Affect = {}): Promise<Readonly<Record<string, boolean>>> {
+		const { params } = await this.call("DOMAIN_GET_PERF_EVENTS", { flags: flagsOf(AFFECT, options) });
+		return Object.fromEntries(params.map(({ field, value }) => [field, value.value === true]));
+	}
+
+	/** Turns counters on and off. Throws ARGUMENT_UNSUPPORTED for those that the host's processor lacks. */
+	setPerfEvents(events: Readonly<Record<string, boolean>>, options: Affect = {}): Promise<void> {
+		const params = Object.entries(events).map(([field, value]) => ({ field, value: { type: 6 as const, value } }));
+		return this.call("DOMAIN_SET_PERF_EVENTS", { params, flags: flagsOf(AFFECT, options) });
+	}
+
 	// Facts
 
 	async state(): Promise<DomainState> {

@@ -11,6 +11,7 @@ import { memoryOperations } from "./memory-operations.ts";
 import { memtuneOperations } from "./memtune-operations.ts";
 import { metadataOperations } from "./metadata-operations.ts";
 import { numaOperations } from "./numa-operations.ts";
+import { perfOperations } from "./perf-operations.ts";
 import { pinOperations } from "./pin-operations.ts";
 import { schedulerOperations } from "./scheduler-operations.ts";
 import { vcpuOperations } from "./vcpu-operations.ts";
@@ -30,4 +31,5 @@ export const configOperations = (driver: Driver) => ({
 	...iothreadOperations(driver),
 	...ioTuneOperations(driver),
 	...interfaceOperations(driver),
+	...perfOperations(driver),
 });

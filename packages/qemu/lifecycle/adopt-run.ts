@@ -12,6 +12,7 @@ import { endCreations } from "../block/new-image.ts";
 import { EmulatorCapabilities } from "../capabilities/emulator.ts";
 import { recoverCheckpoint } from "../checkpoint/recover.ts";
 import { shortName } from "../command-line/memory-backend.ts";
+import { startCounters } from "../config/perf-operations.ts";
 import { watchConsoleLog } from "../console/console-log.ts";
 import { Definition } from "../domain/definition.ts";
 import type { QemuDomain } from "../domain/domain.ts";
@@ -174,6 +175,7 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 	}
 	run.phase = "up";
 	settleLiveCpu(run);
+	countAgain(driver, domain, run);
 	domain.setState(stateOfMachine(domain.state, machine));
 	await endCreations(run);
 	await recoverSnapshotOfRunning(driver, domain, run);
@@ -185,6 +187,15 @@ async function meet(driver: Driver, domain: QemuDomain, run: Run, status: Domain
 	if (status.autodestroy) void destroyRun(driver, domain, run);
 	else if (domain.stateName === "shutdown" || (machine === "shutdown" && run.fakeReboot))
 		shutDownOrReboot(driver, domain, run);
+}
+
+/** Counters went with the daemon that kept them. A host that refuses them now is no reason to give the guest up. */
+function countAgain(driver: Driver, domain: QemuDomain, run: Run): void {
+	try {
+		startCounters(run);
+	} catch (error) {
+		driver.log.warn(`'${domain.name}' is not counted for`, { error });
+	}
 }
 
 /** QEMU's run state. QEMU may be stuck in I/O for long: that is no reason to give its guest up. */

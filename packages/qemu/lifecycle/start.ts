@@ -9,6 +9,7 @@ import type { DomainDef } from "@virtkit/model/domain/domain";
 import type { CommandLine } from "../command-line/command-line.ts";
 import { shortName } from "../command-line/memory-backend.ts";
 import { prepareDomain } from "../command-line/prepare.ts";
+import { startCounters } from "../config/perf-operations.ts";
 import { contextOf } from "../defaults/complete.ts";
 import { Definition } from "../domain/definition.ts";
 import type { QemuDomain } from "../domain/domain.ts";
@@ -135,7 +136,10 @@ async function bringUp(driver: Driver, domain: QemuDomain, run: Run, request: St
 	// QEMU boots; all that needs only its process is done meanwhile.
 	await allOf([
 		setUp(run, driver.settings),
-		enterGroup(driver, run, domain.name).then(() => tuneEmulator(driver, run)),
+		enterGroup(driver, run, domain.name).then(() => {
+			startCounters(run);
+			return tuneEmulator(driver, run);
+		}),
 		saveStatusNow(domain, run),
 	]);
 	await plugAtStart(run);

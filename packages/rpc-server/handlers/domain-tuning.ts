@@ -112,6 +112,10 @@ function scheduling(hypervisor: Hypervisor): Handlers {
 function hostShares(hypervisor: Hypervisor): Handlers {
 	const on = onDomain(hypervisor);
 	return {
+		DOMAIN_GET_PERF_EVENTS: (context, { dom, flags }) =>
+			on(context, dom, "perfEvents", flags, (params) => ({ params: wireParameters(params) })),
+		DOMAIN_SET_PERF_EVENTS: (context, { dom, params, flags }) =>
+			on(context, dom, "setPerfEvents", flags, nothing, params),
 		DOMAIN_GET_MEMORY_PARAMETERS: (context, { dom, nparams, flags }) =>
 			on(context, dom, "memoryParameters", flags, (params) => countedParameters(params, nparams)),
 		DOMAIN_SET_MEMORY_PARAMETERS: (context, { dom, params, flags }) =>

@@ -4,6 +4,7 @@ import type { BlockInfo } from "@virtkit/core/domain-operations";
 import { param, type TypedParam } from "@virtkit/core/typed-params";
 import type { DiskDef } from "@virtkit/model/domain/disk";
 import { allImages } from "../../block/all-images.ts";
+import { perfStatistics } from "../../config/perf-operations.ts";
 import { type DiskImage, formatNode, imageChain, isEmptyDisk, storageNode } from "../../devices/disk-image.ts";
 import { type BlockFigures, blockFigures, type DeviceCounters } from "../block-query.ts";
 import { localPath, readableSizes } from "../image-size.ts";
@@ -120,8 +121,7 @@ function measureNode(params: TypedParam[], prefix: string, image: DiskImage, fig
 	if (threshold) params.push(param.ullong(`${prefix}.threshold`, BigInt(threshold)));
 }
 
-/** Counters of the host's processor need perf_event_open(2), which no guest has turned on for it. */
-const perf: StatsGroup = { bit: 64, monitor: false, gather: () => NONE };
+const perf: StatsGroup = { bit: 64, monitor: false, gather: ({ run }) => (run ? perfStatistics(run) : NONE) };
 
 const iothread: StatsGroup = {
 	bit: 128,
