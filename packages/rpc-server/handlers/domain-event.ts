@@ -6,7 +6,7 @@ import { type DomainEvent, type DomainEventKind, LIFECYCLE_EVENT, type Lifecycle
 import type { Hypervisor } from "@virtkit/core/hypervisor";
 import type { DomainRef as WireDomain } from "@virtkit/protocol/types/object";
 import type { Client, Handlers } from "../handler.ts";
-import { findDomain, wireParameters } from "./domain-call.ts";
+import { wireParameters } from "./domain-call.ts";
 
 type EventOf<K extends DomainEventKind> = Extract<DomainEvent, { kind: K }>;
 
@@ -309,7 +309,7 @@ export class ClientEvents {
 	/** Adds a registration under a name that may be taken once. */
 	addNamed(name: string, registration: Registration): void {
 		if (this.#registrations.has(name))
-			throw new VirtError("INTERNAL_ERROR", `domain event ${name} already registered`, { domain: "RPC" });
+			throw new VirtError("INVALID_ARG", "event callback already tracked", { domain: "NONE" });
 		this.#put(name, registration);
 	}
 
@@ -371,7 +371,8 @@ export function domainEventHandlers(hypervisor: Hypervisor): Handlers {
 	return {
 		CONNECT_DOMAIN_EVENT_REGISTER: ({ client }) => {
 			addPlain(client, 0);
-			return { cbRegistered: 1 };
+			// libvirtd never says how many there are.
+			return { cbRegistered: 0 };
 		},
 		CONNECT_DOMAIN_EVENT_DEREGISTER: ({ client }) => {
 			eventsOf(hypervisor, client).remove("0");
@@ -381,7 +382,8 @@ export function domainEventHandlers(hypervisor: Hypervisor): Handlers {
 		CONNECT_DOMAIN_EVENT_DEREGISTER_ANY: ({ client }, { eventID }) => eventsOf(hypervisor, client).remove(`${eventID}`),
 		CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY: ({ client }, { eventID, dom }) => {
 			const found = eventRow(eventID);
-			const uuid = dom === null ? undefined : findDomain(hypervisor, dom).uuid;
+			// Also of a domain that is not there, or not yet: libvirtd does not look for it.
+			const uuid = dom?.uuid;
 			const callbackID = eventsOf(hypervisor, client).add((number) => ({
 				kind: found.kind,
 				uuid,
