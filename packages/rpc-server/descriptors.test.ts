@@ -2,13 +2,15 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { closeSync, fstatSync, openSync, readdirSync, readSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { test } from "node:test";
 import { VirtError } from "@virtkit/base/errors";
 import { closeDescriptor, duplicateDescriptor, receiveFd, sendFds, socketDescriptor } from "@virtkit/host/native";
 import { MESSAGE_TYPES } from "@virtkit/protocol/frame";
 import { remoteProcedures } from "@virtkit/protocol/programs";
+import { openDescriptors } from "@virtkit/testing/open-files";
+import { until } from "@virtkit/testing/qemu-driver";
 import { errorOf, RpcPeer } from "@virtkit/testing/rpc-peer";
 import { temporaryFolder } from "@virtkit/testing/temporary-folder";
 import { encodeValue } from "@virtkit/xdr/codec";
@@ -24,8 +26,8 @@ interface Served extends AsyncDisposable {
 	/** A file, open in this process, and what is in it. */
 	readonly fd: number;
 	open(): Promise<RpcPeer>;
-	/** Descriptors of this process, which is the server's and the client's. */
-	openDescriptors(): string[];
+	/** How many descriptors lead to that file in this process, which is the server's and the client's. */
+	opened(): number;
 }
 
 async function serve(handlers: Handlers): Promise<Served> {
@@ -42,7 +44,7 @@ async function serve(handlers: Handlers): Promise<Served> {
 			peers.push(peer);
 			return peer;
 		},
-		openDescriptors: () => readdirSync("/proc/self/fd"),
+		opened: () => openDescriptors("self", folder.file("disk")),
 		[Symbol.asyncDispose]: async () => {
 			for (const peer of peers) peer[Symbol.dispose]();
 			await listener.close();
@@ -79,10 +81,8 @@ function contentsOf(fd: number): string {
 
 const TYPE: Handlers = { CONNECT_GET_TYPE: () => ({ type: "QEMU" }) };
 
-/** Waits until this process has no more descriptors open than `before`. */
-async function untilClosed(served: Served, before: number): Promise<void> {
-	while (served.openDescriptors().length > before) await new Promise((resolve) => setImmediate(resolve));
-}
+/** Waits until the only descriptor of the file is the test's own. */
+const untilClosed = (served: Served): Promise<void> => until(() => served.opened() === 1, "descriptors are closed");
 
 test("a call's descriptors reach its handler open and in order, and are closed once it is answered", async () => {
 	const seen: string[][] = [];
@@ -95,14 +95,13 @@ test("a call's descriptors reach its handler open and in order, and are closed o
 	});
 	const peer = await served.open();
 	assert.deepEqual(await ask(peer), { supported: 1 });
-	const before = served.openDescriptors().length;
 	for (const count of [1, 2, 32]) {
 		peer.sendBytes(announcing(peer, count, count));
 		pass(peer, Array<number>(count).fill(served.fd));
 		const { serial, status } = await peer.receive();
 		assert.deepEqual([serial, status], [count, 0]);
 		assert.deepEqual(seen.pop(), Array(count).fill("contents"));
-		assert.equal(served.openDescriptors().length, before);
+		assert.equal(served.opened(), 1);
 	}
 	assert.deepEqual(await peer.call("CONNECT_GET_TYPE", undefined), { type: "QEMU" });
 });
@@ -142,7 +141,6 @@ test("descriptors that a handler answers with arrive between its reply and what 
 	file = served.fd;
 	const peer = await served.open();
 	await ask(peer);
-	const before = served.openDescriptors().length;
 	// Read by hand from here on: Node would read past the descriptors.
 	const socket = peer.socket as Socket;
 	socket.pause();
@@ -162,7 +160,7 @@ test("descriptors that a handler answers with arrive between its reply and what 
 		await readByte(socket),
 	]);
 	assert.equal(next.readUInt32BE(), 28 + 8, "the next reply follows");
-	await untilClosed(served, before);
+	await untilClosed(served);
 });
 
 async function readByte(socket: Socket): Promise<number> {
@@ -192,13 +190,12 @@ test("a handler that asks for a descriptor the client did not send is answered a
 	});
 	const peer = await served.open();
 	await ask(peer);
-	const before = served.openDescriptors().length;
 	peer.sendBytes(announcing(peer, 1, 3));
 	pass(peer, [served.fd]);
 	const error = errorOf(await peer.receive());
 	assert.deepEqual([error.code, error.domain], ["INTERNAL_ERROR", "RPC"]);
 	assert.match(error.message, /No FD available at slot 1/);
-	assert.equal(served.openDescriptors().length, before);
+	assert.equal(served.opened(), 1);
 });
 
 test("descriptors of a call that is refused, or that nobody handles, are closed", async () => {
@@ -209,14 +206,13 @@ test("descriptors of a call that is refused, or that nobody handles, are closed"
 	});
 	const peer = await served.open();
 	await ask(peer);
-	const before = served.openDescriptors().length;
 	for (const procedure of [FD_ASSOCIATE.number, remoteProcedures.DOMAIN_CREATE_WITH_FILES.number, 9999]) {
 		const bytes = announcing(peer, 2, 1);
 		bytes.writeInt32BE(procedure, 12);
 		peer.sendBytes(bytes);
 		pass(peer, [served.fd, served.fd]);
 		assert.equal((await peer.receive()).status, 1);
-		assert.equal(served.openDescriptors().length, before);
+		assert.equal(served.opened(), 1);
 	}
 });
 
@@ -264,14 +260,13 @@ for (const { what, asks, bytes, passes = 0, together, hangsUp } of HOSTILE) {
 		await using served = await serve({ ...TYPE, DOMAIN_FD_ASSOCIATE: () => undefined });
 		const other = await served.open();
 		await other.call("CONNECT_GET_TYPE", undefined);
-		const before = served.openDescriptors().length;
 		const peer = await served.open();
 		if (asks) await ask(peer);
 		if (bytes) peer.sendBytes(bytes(peer));
 		pass(peer, Array<number>(passes).fill(served.fd), together);
 		if (hangsUp) (peer.socket as Socket).end();
 		await peer.closed;
-		await untilClosed(served, before);
+		await untilClosed(served);
 		assert.deepEqual(await other.call("CONNECT_GET_TYPE", undefined), { type: "QEMU" });
 	});
 }
@@ -279,7 +274,6 @@ for (const { what, asks, bytes, passes = 0, together, hangsUp } of HOSTILE) {
 test("a client that goes while its descriptors wait to be taken leaves none open", async () => {
 	const { promise: stuck, resolve: release } = Promise.withResolvers<void>();
 	await using served = await serve({ ...TYPE, DOMAIN_FD_ASSOCIATE: () => stuck });
-	const before = served.openDescriptors().length;
 	const peer = await served.open();
 	await ask(peer);
 	for (let serial = 1; serial <= 8; serial++) {
@@ -289,5 +283,5 @@ test("a client that goes while its descriptors wait to be taken leaves none open
 	peer.socket.destroy();
 	await once(peer.socket, "close");
 	release();
-	await untilClosed(served, before);
+	await untilClosed(served);
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, truncateSync, writeFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -11,7 +11,9 @@ import { connect } from "@virtkit/client/sdk/connection";
 import { socketPairDescriptors } from "@virtkit/host/native";
 import { startDaemon } from "@virtkit/testing/daemon";
 import { isVirtError } from "@virtkit/testing/expect-error";
+import { openDescriptors } from "@virtkit/testing/open-files";
 import { startLibvirtd } from "@virtkit/testing/oracle";
+import { until } from "@virtkit/testing/qemu-driver";
 import { temporaryFolder } from "@virtkit/testing/temporary-folder";
 
 const GUEST = `
@@ -48,12 +50,14 @@ d.destroy()
 
 test("descriptors are the domain's as long as the client that passed them stays, and no longer", async () => {
 	await using daemon = await startDaemon();
-	const before = readdirSync(`/proc/${daemon.pid}/fd`).length;
+	using folder = temporaryFolder();
+	const path = folder.file("lent");
+	writeFileSync(path, Buffer.alloc(1 << 20));
 	const told = await daemon.python(`${GUEST}
 d = conn.defineXML(xml(disk("vda", "g")))
 other = libvirt.open(sys.argv[1])
 same = other.lookupByName("lent")
-for _ in range(20): same.FDAssociate("g", [os.open(image.name, os.O_RDWR)], 0)
+for _ in range(20): same.FDAssociate("g", [os.open("${path}", os.O_RDWR)], 0)
 started = code(lambda: d.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED))
 d.destroy()
 del same
@@ -62,7 +66,7 @@ print(json.dumps([started, code(lambda: d.create())]))
 d.undefine()
 `);
 	assert.deepEqual(JSON.parse(told), [null, 8]);
-	while (readdirSync(`/proc/${daemon.pid}/fd`).length > before) await new Promise((resolve) => setImmediate(resolve));
+	await until(() => openDescriptors(daemon.pid, path) === 0, "the daemon closes what it was lent");
 });
 
 test("over TCP, where descriptors cannot travel, libvirt's client is told so", async () => {
@@ -109,7 +113,7 @@ for (const [whose, start] of [
 		const domain = await connection.domains.define(document(SCREEN + DISK));
 		const fd = openSync(image, "r+");
 		await domain.associateFds("g", [fd]);
-		const before = readdirSync("/proc/self/fd").length;
+		const sockets = openDescriptors("self", "socket:");
 		await domain.start({ paused: true });
 		const others = Array.from({ length: 50 }, () => domain.info());
 		const consoles = await Promise.all([domain.openGraphicsFd(), domain.openGraphicsFd(), domain.openGraphicsFd()]);
@@ -133,7 +137,7 @@ for (const [whose, start] of [
 			(error: Error) => assert.equal(error.message, "enough"),
 		);
 		await domain.info();
-		while (readdirSync("/proc/self/fd").length > before) await new Promise((resolve) => setImmediate(resolve));
+		await until(() => openDescriptors("self", "socket:") <= sockets, "what came too late is closed");
 		closeSync(fd);
 		await domain.destroy();
 		await domain.undefine();
