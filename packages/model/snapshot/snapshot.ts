@@ -1,5 +1,6 @@
 // The snapshot document: a domain's disks, its memory or both as they were at one moment, and where they are kept.
 
+import { VirtError } from "@virtkit/base/errors";
 import { int, oneOf, str } from "@virtkit/xml/codec";
 import { type FormatOptions, formatElement } from "@virtkit/xml/format";
 import { childNamed, textOf, type XmlElement } from "@virtkit/xml/node";
@@ -122,10 +123,20 @@ export function parseSnapshot(text: string, reading: SnapshotReading): SnapshotD
 				withoutChildren(root, ({ name }) => KEPT.has(name)),
 				String(now),
 			);
-	const def = readElement(snapshotFields, document, { strict: reading.strict ?? false });
+	const def = reading.strict ? readValid(document) : readElement(snapshotFields, document);
 	if (!redefine) def.creationTime = now;
 	settleMemory(def, root, reading);
 	return def;
+}
+
+/** What a schema would refuse has that error, whatever reading it would have said. */
+function readValid(document: XmlElement): SnapshotDef {
+	try {
+		return readElement(snapshotFields, document, { strict: true });
+	} catch (error) {
+		if (!(error instanceof VirtError) || error.code !== "XML_ERROR") throw error;
+		throw new VirtError("XML_INVALID_SCHEMA", error.detail ?? error.message, { cause: error });
+	}
 }
 
 function checkKept(root: XmlElement): void {

@@ -132,7 +132,14 @@ step("volume", lambda: create("x", DISK_ONLY, "<disks><disk name='vda' type='vol
 step("quiesce of memory", lambda: create("x", libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE))
 step("quiesce of a stopped guest", lambda: create("x", DISK_ONLY | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE, "<disks><disk name='vda' snapshot='no'/><disk name='vdb' snapshot='no'/></disks>"))
 
+VALIDATE = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE
+step("validated: unknown element", lambda: create("x", VALIDATE, "<odd/>"))
+step("validated: unknown attribute", lambda: create("x", VALIDATE | DISK_ONLY, "<disks><disk name='vda' odd='1'/></disks>"))
+step("validated: word that is none", lambda: create("x", VALIDATE | DISK_ONLY, "<disks><disk name='vda' snapshot='odd'/></disks>"))
+
 # Internal ones, of a guest that is off.
+step("validated", lambda: create("valid", VALIDATE, "<description>as it should be</description>"))
+step("validated: gone", lambda: d.snapshotLookupByName("valid").delete())
 step("internal, off", lambda: create("cold"))
 attempt("internal, off: said", lambda: described(d.snapshotLookupByName("cold")))
 step("again", lambda: create("cold"))
@@ -217,8 +224,9 @@ step("onto a file that cannot be made", lambda: create("x", DISK_ONLY, f"<disks>
 step("delete in between", lambda: d.snapshotLookupByName("on2").delete(METADATA))
 step("delete external with children", lambda: d.snapshotLookupByName("off1").delete(CHILDREN))
 step("delete children that are external", lambda: d.snapshotLookupByName("off1").delete(CHILDREN_ONLY))
-d.blockPull("vda", 1024, libvirt.VIR_DOMAIN_BLOCK_PULL_BANDWIDTH_BYTES)
-step("amid a block job", lambda: create("x", DISK_ONLY, "<disks><disk name='vdb' snapshot='no'/></disks>"))
+d.blockCopy("vda", f"<disk type='file'><driver type='qcow2'/><source file='{path('copy')}'/></disk>", flags=libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB)
+attempt("amid a block job", lambda: create("x", DISK_ONLY, "<disks><disk name='vdb' snapshot='no'/></disks>").getName())
+d.blockJobAbort("vda")
 d.destroy()
 step("undefine", lambda: d.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA) or "gone")
 
