@@ -2,7 +2,7 @@
 # The measuring client of the benchmarks: asks one daemon through python3-libvirt and prints what it took.
 """The measuring client: one workload against one daemon through python3-libvirt; prints one JSON object.
 
-usage: client.py WORKLOAD URI DOMAIN.xml [NUMBER]
+usage: client.py WORKLOAD URI DOMAIN.xml [NUMBER [DESTINATION-URI FILE]]
 """
 import json
 import os, multiprocessing, statistics, sys, time
@@ -142,6 +142,25 @@ def plug(uri, xml, rounds, kind, folder):
     return {"median_ms": statistics.median(times)}
 
 
+def migrate(uri, xml, rounds, destination, told):
+    """Milliseconds of moving a guest to another daemon and back, and of its standstill; it is up once it writes to the file `told`."""
+    here, there = libvirt.open(uri), libvirt.open(destination)
+    guest = here.createXML(xml, 0)
+    totals, downtimes = [], []
+    try:
+        while not os.path.exists(told) or os.path.getsize(told) == 0:
+            time.sleep(0.05)
+        for _ in range(rounds):
+            began = time.perf_counter()
+            guest = guest.migrate3(there, {libvirt.VIR_MIGRATE_PARAM_URI: "tcp://127.0.0.1"}, libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_UNSAFE)
+            totals.append((time.perf_counter() - began) * 1000)
+            downtimes.append(guest.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED).get("downtime", 0))
+            here, there = there, here
+    finally:
+        guest.destroy()
+    return {"total_ms": statistics.median(totals), "downtime_ms": statistics.median(downtimes)}
+
+
 def main():
     workload, uri, path = sys.argv[1:4]
     number = int(sys.argv[4]) if len(sys.argv) > 4 else 0
@@ -156,6 +175,8 @@ def main():
         result = first_stats(uri)
     elif workload == "running":
         result = running(uri, xml, number or 100)
+    elif workload == "migrate":
+        result = migrate(uri, xml, number or 4, *sys.argv[5:7])
     elif workload == "bulk":
         result = bulk(uri, xml, number or 500)
     else:

@@ -1,15 +1,16 @@
 // Side by side in one run: virtkit, libvirtd and bare QEMU, asked by the same client. Prints a table of figures and ratios.
 
 import { execFile } from "node:child_process";
-import { copyFileSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { findKernel } from "@virtkit/testing/demo-guest";
+import { findKernel, prepareDemoGuest } from "@virtkit/testing/demo-guest";
 import { startLibvirtd } from "@virtkit/testing/oracle";
 import { type TemporaryFolder, temporaryFolder } from "@virtkit/testing/temporary-folder";
 import { barePlug, barePlugs, bareStart } from "./bare-qemu.ts";
 import { startVirtkit } from "./daemons.ts";
+import { bareMoves, moverXml, WORKS } from "./migration.ts";
 
 const run = promisify(execFile);
 const CLIENT = fileURLToPath(new URL("client.py", import.meta.url));
@@ -21,6 +22,8 @@ const PYTHON = "/usr/bin/python3";
 /** Rounds of starts, and how many of each kind are in one. */
 const START_ROUNDS = 5;
 const STARTS = 5;
+/** Moves of each guest. */
+const MOVES = 6;
 
 /** QEMU with next to nothing. */
 const FEWEST_OPTIONS = "-machine q35 -accel tcg -m 128 -nodefaults -no-user-config -display none".split(" ");
@@ -52,8 +55,8 @@ interface Row {
 
 type Figures = Readonly<Record<string, number>>;
 
-async function ask(workload: string, uri: string, xml: string, number: number): Promise<Figures> {
-	const { stdout } = await run(PYTHON, [CLIENT, workload, uri, xml, String(number)], { maxBuffer: 1 << 24 });
+async function ask(workload: string, uri: string, xml: string, number: number, ...more: string[]): Promise<Figures> {
+	const { stdout } = await run(PYTHON, [CLIENT, workload, uri, xml, String(number), ...more], { maxBuffer: 1 << 24 });
 	return JSON.parse(stdout) as Figures;
 }
 
@@ -112,6 +115,7 @@ async function measure(): Promise<Row[]> {
 		libvirtd: await timed("virsh", ["-c", uris.libvirtd, "list"]),
 	});
 	rows.push(...(await measurePlugs(both, [...SAME_OPTIONS, "-kernel", kernel.path], folder)));
+	rows.push(...(await measureMoves(uris.virtkit, uris.libvirtd, folder.path)));
 	copyFileSync(TYPICAL, xml);
 	rows.push(beside("domxml-to-native of a typical guest", "ms", await both("native", 100), "median_ms"));
 	writeFileSync(xml, FIRMWARE_GUEST);
@@ -129,6 +133,34 @@ async function measurePlugs(both: Both, options: readonly string[], folder: Temp
 	for (const [kind, plug] of Object.entries(barePlugs(image))) {
 		const row = beside(`a USB ${kind} plugged in and out`, "ms", await both(`plug-${kind}`, rounds), "median_ms");
 		rows.push({ ...row, bare: median(await barePlug(EMULATOR, options, folder.path, { ...plug, rounds })) });
+	}
+	return rows;
+}
+
+/** Moves of a guest that idles and of one that writes its memory: between two daemons of each kind, and by hand. */
+async function measureMoves(own: string, oracle: string, folder: string): Promise<Row[]> {
+	chmodSync(folder, 0o711);
+	const guest = prepareDemoGuest(folder);
+	await using other = await startVirtkit(0, FIRMWARE_GUEST);
+	await using another = await startLibvirtd();
+	const rows: Row[] = [];
+	for (const work of WORKS) {
+		const moves = async (uri: string, destination: string, kind: string): Promise<Figures> => {
+			const [xml, told] = [join(folder, `${kind}.xml`), join(folder, `${kind}-${work}`)];
+			// The guest's user writes it.
+			writeFileSync(told, "", { mode: 0o666 });
+			chmodSync(told, 0o666);
+			writeFileSync(xml, moverXml(guest, work, told));
+			return await ask("migrate", uri, xml, MOVES, destination, told);
+		};
+		const pair = {
+			virtkit: await moves(own, other.uri, "virtkit"),
+			libvirtd: await moves(oracle, another.uri, "libvirtd"),
+		};
+		const { totals, downtimes } = await bareMoves(EMULATOR, guest, work, folder, MOVES);
+		const what = `migration of a guest: ${work}`;
+		rows.push({ ...beside(what, "ms", pair, "total_ms"), bare: median(totals) });
+		rows.push({ ...beside(`${what}, downtime`, "ms", pair, "downtime_ms"), bare: median(downtimes) });
 	}
 	return rows;
 }
