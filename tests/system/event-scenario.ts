@@ -201,10 +201,13 @@ export const SECTOR_GUESTS: readonly SectorGuest[] = [
 
 /** Kinds that no step here brings, with the reason. */
 export const NOT_PROVOKED: Readonly<Record<string, string>> = {
-	"agent-lifecycle": "an agent needs a guest with an operating system: linux-events.test.ts",
-	"balloon-change": "a balloon needs a driver in the guest: linux-events.test.ts",
-	"memory-device-size-change": "virtio-mem needs a driver in the guest: linux-events.test.ts",
-	"device-removal-failed": "a guest that refuses: linux-events.test.ts",
-	"control-error": "told or not where QEMU is ended, here and at libvirtd; a broken monitor is in packages/qemu",
+	"agent-lifecycle":
+		"an agent needs a guest with an operating system; made-up events of QEMU are in packages/qemu/events",
+	"balloon-change": "a balloon needs a driver in the guest; made-up events of QEMU are in packages/qemu/events",
+	"memory-device-size-change":
+		"virtio-mem needs a driver in the guest; made-up events of QEMU are in packages/qemu/events",
+	"device-removal-failed":
+		"a guest that refuses needs an operating system; made-up events of QEMU are in packages/qemu/events",
+	"control-error": "told or not where QEMU is ended, by the instant, here and at libvirtd",
 	"memory-failure": "needs KVM and memory of the host's that fails",
 };

@@ -27,7 +27,7 @@ const STAMP = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\+0000: /;
 const FENCE = `<domain type='qemu'><name>fence</name><memory>65536</memory><os><type>hvm</type></os></domain>`;
 const FENCED = /^event 'metadata-change' for domain 'fence'/;
 
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 120_000;
 
 /** Waits until `holds` does. */
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {

@@ -123,6 +123,31 @@ test("trays, memory and clock move in the running guest's definition", () => {
 		assert.ok(text.includes(part), part);
 });
 
+test("a guest that keeps a device, memory that fails and memory whose size changes are told", () => {
+	const { told, send } = pretend();
+	send("DEVICE_UNPLUG_GUEST_ERROR", { device: "net0", path: "/machine/peripheral/net0" });
+	send("MEMORY_FAILURE", {
+		recipient: "guest",
+		action: "inject",
+		flags: { "action-required": true, recursive: false },
+	});
+	send("MEMORY_DEVICE_SIZE_CHANGE", { id: "ua-memory", size: 2 ** 30, "qom-path": "" });
+	assert.deepEqual(told, [
+		{ kind: "device-removal-failed", device: "net0" },
+		{ kind: "memory-failure", recipient: 1, action: 1, flags: 1 },
+		{ kind: "memory-device-size-change", alias: "ua-memory", size: 1073741824n },
+	]);
+});
+
+test("QEMU's rounds over the memory are told of jobs of ours alone", async () => {
+	const { domain, told, send } = pretend();
+	send("MIGRATION_PASS", { pass: 1 });
+	assert.deepEqual(told, []);
+	using _job = await domain.lock.beginAsync("save", "test");
+	send("MIGRATION_PASS", { pass: 2 });
+	assert.deepEqual(told, [{ kind: "migration-iteration", iteration: 2 }]);
+});
+
 test("the agent's channel is told as it opens and closes", () => {
 	const channel =
 		"<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/><alias name='ua-agent'/></channel>";
