@@ -6,8 +6,11 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFile
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { findProcesses } from "@virtkit/host/process";
+import { makeCertificates } from "@virtkit/testing/certificates";
 import { startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
+import { startLibvirtd } from "@virtkit/testing/oracle";
 import { tinyGuest, until } from "@virtkit/testing/qemu-driver";
+import { temporaryFolder } from "@virtkit/testing/temporary-folder";
 
 const SIZE = 8 * 1024 ** 2;
 
@@ -181,5 +184,47 @@ test("a copy that its client ends, and one whose daemon is killed, leave the gue
 	await until(() => guests(target) === 0, "that nothing waits for the guest over there");
 	await migrate(name, xml, "--copy-storage-all");
 	await target.virsh("destroy", name);
+	assertSame(name);
+});
+
+test("a guest that came with its disks goes back with them", async () => {
+	const name = "return";
+	const xml = await startGuest(name);
+	await migrate(name, xml, "--copy-storage-all");
+	const back = ["--live", "--copy-storage-all", "--migrateuri", "tcp://127.0.0.1", "--xml", source.file(`${name}.xml`)];
+	await target.virsh("migrate", name, source.uri, ...back);
+	assert.equal(await state(source, name), "running (migrated)");
+	await source.virsh("destroy", name);
+	assertSame(name);
+});
+
+test("disks go encrypted where the guest does, and to libvirtd and back", async () => {
+	using certificates = temporaryFolder("vk-tls-");
+	chmodSync(certificates.path, 0o755);
+	makeCertificates(certificates.file("own"), "IP:127.0.0.1");
+	const setting = `migrate_tls_x509_cert_dir = "${certificates.file("own")}"`;
+	for (const daemon of [source, target]) {
+		await daemon.stop();
+		writeFileSync(daemon.file("etc/qemu.conf"), `${setting}\n`);
+		await daemon.start();
+	}
+	await using libvirtd = await startLibvirtd({ qemuConf: [setting] });
+	const name = "secret";
+	const here = await startGuest(name);
+	await migrate(name, here, "--copy-storage-all", "--tls");
+	await target.virsh("destroy", name);
+	assertSame(name);
+	// The same paths again: libvirtd makes no images itself.
+	await source.virsh("create", source.file(`${name}.xml`));
+	const copy = ["--live", "--copy-storage-all", "--tls", "--migrateuri", "tcp://127.0.0.1"];
+	await source.virsh("migrate", name, libvirtd.uri, "--xml", here, ...copy);
+	assert.match(await libvirtd.virsh("domstate", name), /^running/);
+	// A guest that has come to libvirtd with its disks cannot leave it with them: QEMU 7.2 does not let go of its images then.
+	await libvirtd.virsh("destroy", name);
+	assertSame(name);
+	await libvirtd.virsh("create", here);
+	await libvirtd.virsh("migrate", name, source.uri, "--xml", source.file(`${name}.xml`), ...copy);
+	assert.equal(await state(source, name), "running (migrated)");
+	await source.virsh("destroy", name);
 	assertSame(name);
 });
