@@ -121,6 +121,7 @@ export interface DomainEventPayloads {
 		excess: bigint;
 	};
 	"memory-failure": { recipient: number; action: number; flags: number };
+	/** size: KiB. */
 	"memory-device-size-change": { alias: string; size: bigint };
 	/** A raw QEMU monitor event, for virConnectDomainQemuMonitorEventRegister. */
 	"qemu-monitor": {

@@ -54,7 +54,7 @@ export interface EventFacts {
 		readonly excess: bigint;
 	};
 	"memory-failure": { readonly recipient: number; readonly action: number; readonly flags: number };
-	/** Size in bytes. */
+	/** Size in KiB. */
 	"memory-device-size-change": { readonly alias: string; readonly size: bigint };
 }
 

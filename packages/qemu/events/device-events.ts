@@ -70,11 +70,11 @@ export const deviceEvents: EventHandlers = {
 	},
 
 	MEMORY_DEVICE_SIZE_CHANGE({ driver, domain, run }, { id, size }) {
-		if (id === undefined) return;
-		driver.emit("memory-device-size-change", domain.ref, { alias: id, size: BigInt(size) });
 		const module = run.live.def.devices.memories.find(({ alias }) => alias === id);
-		if (module === undefined) return;
-		module.target.current = Math.floor(size / 1024);
+		if (id === undefined || module === undefined) return;
+		const kib = Math.ceil(size / 1024);
+		driver.emit("memory-device-size-change", domain.ref, { alias: id, size: BigInt(kib) });
+		module.target.current = kib;
 		run.live.changed();
 		saveStatus(driver, domain);
 	},

@@ -124,7 +124,9 @@ test("trays, memory and clock move in the running guest's definition", () => {
 });
 
 test("a guest that keeps a device, memory that fails and memory whose size changes are told", () => {
-	const { told, send } = pretend();
+	const memory =
+		"<memory model='virtio-mem'><target><size unit='GiB'>2</size><node>0</node><block unit='MiB'>2</block><requested>0</requested></target><alias name='ua-memory'/></memory>";
+	const { told, send } = pretend(memory);
 	send("DEVICE_UNPLUG_GUEST_ERROR", { device: "net0", path: "/machine/peripheral/net0" });
 	send("MEMORY_FAILURE", {
 		recipient: "guest",
@@ -132,10 +134,11 @@ test("a guest that keeps a device, memory that fails and memory whose size chang
 		flags: { "action-required": true, recursive: false },
 	});
 	send("MEMORY_DEVICE_SIZE_CHANGE", { id: "ua-memory", size: 2 ** 30, "qom-path": "" });
+	send("MEMORY_DEVICE_SIZE_CHANGE", { id: "gone", size: 2 ** 30, "qom-path": "" });
 	assert.deepEqual(told, [
 		{ kind: "device-removal-failed", device: "net0" },
 		{ kind: "memory-failure", recipient: 1, action: 1, flags: 1 },
-		{ kind: "memory-device-size-change", alias: "ua-memory", size: 1073741824n },
+		{ kind: "memory-device-size-change", alias: "ua-memory", size: 1048576n },
 	]);
 });
 
