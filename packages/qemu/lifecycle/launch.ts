@@ -56,7 +56,7 @@ function listenForMonitor({ runAs }: Driver, run: Run): ListeningSocket {
 async function spawn(driver: Driver, run: Run, command: CommandLine, log: number): Promise<void> {
 	const { runAs } = driver;
 	const [path = "", ...args] = command.argv;
-	const memlock = memlockLimit(run.live.def);
+	const memlock = memlockLimit(driver, run.live.def);
 	const beforeExec: BeforeExec = {
 		...(runAs && runAs.supplementaryGroups.length > 0 ? { supplementaryGroups: runAs.supplementaryGroups } : {}),
 		...(memlock === undefined ? {} : { limits: { memlock } }),

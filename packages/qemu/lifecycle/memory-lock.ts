@@ -9,8 +9,12 @@ import type { Driver } from "../driver-context.ts";
 /** Room for the registers of PCI devices of the host, KiB. */
 const REGISTERS_KIB = 1024 * 1024;
 
-/** Bytes that the guest may lock, where it has to (qemuDomainGetMemLockLimitBytes). */
-export function memlockLimit(def: DomainDef): number | "unlimited" | undefined {
+/**
+ * Bytes that the guest may lock, where it has to (qemuDomainGetMemLockLimitBytes) and a limit holds for it: none does for
+ * root (CAP_IPC_LOCK).
+ */
+export function memlockLimit({ runAs }: Driver, def: DomainDef): number | "unlimited" | undefined {
+	if ((runAs?.uid ?? process.geteuid?.()) === 0) return undefined;
 	const { hostdevs, interfaces } = def.devices;
 	const assigned =
 		hostdevs.filter(({ type }) => type === "pci" || type === "mdev").length +
@@ -25,10 +29,9 @@ export function memlockLimit(def: DomainDef): number | "unlimited" | undefined {
 }
 
 /** Lets a running guest lock what `def` needs, where that is more than it may; returns how to undo that. */
-export function raiseMemlock({ runAs }: Driver, { process: qemu }: Run, def: DomainDef): (() => void) | undefined {
-	const limit = memlockLimit(def);
-	// No limit holds for root (CAP_IPC_LOCK).
-	if (qemu === undefined || limit === undefined || (runAs?.uid ?? process.geteuid?.()) === 0) return undefined;
+export function raiseMemlock(driver: Driver, { process: qemu }: Run, def: DomainDef): (() => void) | undefined {
+	const limit = memlockLimit(driver, def);
+	if (qemu === undefined || limit === undefined) return undefined;
 	const wanted = limit === "unlimited" ? undefined : BigInt(limit);
 	const before = getResourceLimit(qemu.pid, "memlock");
 	if (before.soft === undefined || (wanted !== undefined && before.soft >= wanted)) return undefined;
