@@ -75,6 +75,7 @@ const TABLE: Readonly<Record<Point, Partial<Record<Fault, Outcome>>>> = {
 		"source QEMU": "target",
 		"target QEMU": "source",
 		link: "target",
+		"target disk": "source",
 	},
 	arrived: {
 		"source daemon": "held",
@@ -116,7 +117,7 @@ const traces = (daemon: TestDaemon): string[] =>
 	["run", "lib"].flatMap((folder) =>
 		readdirSync(daemon.file(folder), { recursive: true, encoding: "utf8" })
 			.map((path) => `${folder}/${path}`)
-			.filter((path) => !path.startsWith("lib/cache")),
+			.filter((path) => !/^lib\/(cache|definitions)/.test(path)),
 	);
 
 /** Control groups of guests below those. */
