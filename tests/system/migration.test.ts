@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { RpcClient } from "@virtkit/client/rpc-client";
 import { connect } from "@virtkit/client/sdk/connection";
 import { openTransport } from "@virtkit/client/transport";
@@ -13,6 +14,9 @@ import { parseConnectionUri } from "@virtkit/client/uri";
 import { findProcesses } from "@virtkit/host/process";
 import { startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
 import { tinyGuest, until } from "@virtkit/testing/qemu-driver";
+import { outputOf } from "@virtkit/testing/run";
+
+const CLI = fileURLToPath(new URL("../../apps/cli/main.ts", import.meta.url));
 
 let source: TestDaemon;
 let target: TestDaemon;
@@ -173,11 +177,14 @@ test("a guest that was sent and whose client went away is resumed by nobody unti
 	await source.start();
 	await assert.rejects(source.virsh("resume", "sent"), /sent to another host and may run there/);
 	assert.equal(await state(source, "sent"), "paused (migrating)");
-	await confirm("sent", true);
+	const command = (...options: string[]) =>
+		outputOf(process.execPath, [CLI, "-c", source.uri, "migrate-confirm", "sent", ...options]);
+	await assert.rejects(command(), /one of --arrived and --cancelled is needed/);
+	await command("--cancelled");
 	assert.match(await state(source, "sent"), /^running/);
 	await assert.rejects(confirm("sent", true), /not being migrated/);
 	await sendAndLeave("sent");
-	await confirm("sent", false);
+	await command("--arrived");
 	assert.equal(await state(source, "sent"), "shut off (migrated)");
 	assert.equal(guests(source), 0);
 });

@@ -283,6 +283,32 @@ const postcopy = declare({
 	},
 });
 
+const confirm = declare({
+	name: "migrate-confirm",
+	summary: "tell how a migration ended whose client went away",
+	description:
+		"A guest that was sent to another host stands still until its source is told whether it runs there. Where the client that led the migration went away before that, or the connection broke, look at the other host and tell it here.",
+	options: {
+		domain: active,
+		arrived: flag("it runs over there: it is ended here"),
+		cancelled: flag("it does not run over there: it goes on here"),
+		undefinesource: flag("with --arrived: its definition here goes, too"),
+	},
+	async run(context, args) {
+		exclusive(args, "arrived", "cancelled");
+		requires(args, "undefinesource", "arrived");
+		if (!args.arrived && !args.cancelled)
+			throw new CommandError(
+				"one of --arrived and --cancelled is needed: look whether the guest runs on the other host",
+			);
+		const domain = await context.domain(args.domain);
+		const { confirmMigration } = await import("@virtkit/client/sdk/migrate");
+		await confirmMigration(domain, args.arrived, { undefine: args.undefinesource });
+		const what = args.arrived ? "runs on the other host, and no longer here" : "goes on here";
+		context.terminal.out(`Domain '${domain.name}' ${what}\n`);
+	},
+});
+
 export const migrateCommands: readonly CliCommand[] = [
 	migrate,
 	setMaxDowntime,
@@ -291,4 +317,5 @@ export const migrateCommands: readonly CliCommand[] = [
 	setSpeed,
 	getSpeed,
 	postcopy,
+	confirm,
 ];

@@ -103,7 +103,7 @@ export const MODULES: readonly CommandModule[] = [
 	{
 		group: "domain",
 		names:
-			"migrate migrate-setmaxdowntime migrate-getmaxdowntime migrate-compcache migrate-setspeed migrate-getspeed migrate-postcopy",
+			"migrate migrate-setmaxdowntime migrate-getmaxdowntime migrate-compcache migrate-setspeed migrate-getspeed migrate-postcopy migrate-confirm",
 		load: async () => (await import("./migrate.ts")).migrateCommands,
 	},
 	{

@@ -89,6 +89,21 @@ export async function migrateTo(
 	return await leadMigration(migrationSource(source, domain), there, { params, flags: flagsOf(MIGRATE, flags) });
 }
 
+/**
+ * Tells a guest's source how its migration ended, where whoever led it went away: the guest runs over there and goes
+ * here, also from what is stored where `undefine`; or it does not, and goes on here.
+ * Throws OPERATION_INVALID where no guest waits to be told.
+ */
+export async function confirmMigration(
+	domain: Domain,
+	arrived: boolean,
+	{ undefine = false }: { undefine?: boolean } = {},
+): Promise<void> {
+	const flags = undefine ? MIGRATE.undefineSource : 0;
+	const request = { params: [], cookieIn: new Uint8Array(), flags, cancelled: arrived ? 0 : 1 };
+	await domain.call("DOMAIN_MIGRATE_CONFIRM3_PARAMS", request);
+}
+
 /** The source's end, over the wire. */
 function migrationSource(rpc: RpcClient, domain: Domain): MigrationSource {
 	return {

@@ -32,11 +32,17 @@ const UNDEFINE_FLAG = {
 } as const;
 
 /** Stores the definition that `xml` spells: of a new domain, or in place of what is stored of a known one. */
-export async function defineDomain(driver: Driver, xml: string, flags: number): Promise<QemuDomain> {
+export async function defineDomain(
+	driver: Driver,
+	xml: string,
+	flags: number,
+	told?: "added" | "updated",
+): Promise<QemuDomain> {
 	const def = await readDefinition(driver, xml, (flags & VALIDATE) !== 0);
 	const identity = { name: def.name, uuid: def.uuid ?? "" };
 	const known = driver.domains.match(identity);
 	const domain = known ?? driver.domains.add(identity);
+	const detail = told ?? (known ? "updated" : "added");
 	const definition = new Definition(def);
 	domain.setConfig(definition);
 	try {
@@ -50,7 +56,7 @@ export async function defineDomain(driver: Driver, xml: string, flags: number): 
 	domain.persistent = true;
 	domain.stored = false;
 	driver.domains.keep(domain);
-	driver.lifecycle(domain.ref, { event: "defined", detail: known ? "updated" : "added" });
+	driver.lifecycle(domain.ref, { event: "defined", detail });
 	return domain;
 }
 
@@ -75,6 +81,13 @@ async function undefine(driver: Driver, domain: QemuDomain, flags: number): Prom
 
 /** Forgets the stored definition, and the domain with it unless it runs. */
 export async function removeStored(driver: Driver, domain: QemuDomain, flags = 0): Promise<void> {
+	const who = domain.ref;
+	await forgetStored(driver, domain, flags);
+	driver.lifecycle(who, { event: "undefined", detail: "removed" });
+}
+
+/** The same, and nobody is told: libvirt tells nobody of what left together with its guest. */
+export async function forgetStored(driver: Driver, domain: QemuDomain, flags = 0): Promise<void> {
 	const running = domain.run !== undefined;
 	const def = definitionOf(domain);
 	if (!running) domain.removing = true;
@@ -86,7 +99,6 @@ export async function removeStored(driver: Driver, domain: QemuDomain, flags = 0
 	}
 	domain.autostart = false;
 	domain.autostartOnce = false;
-	driver.lifecycle(domain.ref, { event: "undefined", detail: "removed" });
 	domain.persistent = false;
 	domain.setConfig(undefined);
 	if (!running && def) removeTpmState(driver, domain.uuid, def, flags);

@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { toVirtError, VirtError } from "@virtkit/base/errors";
 import { UndoStack } from "@virtkit/base/undo-stack";
 import type { CallContext } from "@virtkit/core/domain-operations";
+import type { DomainRef } from "@virtkit/core/domain-ref";
 import type { TypedParam } from "@virtkit/core/typed-params";
 import { waitForExit } from "@virtkit/host/process";
 import type { DomainDef } from "@virtkit/model/domain/domain";
@@ -56,6 +57,8 @@ class Incoming {
 	rest: Promise<void> | undefined;
 	/** Where its NBD server takes disks. */
 	disksPort: number | undefined;
+	/** Who was told to be starting. */
+	announced: DomainRef | undefined;
 	/** The name of the domain on the source, which cookies go by. */
 	readonly sourceName: string;
 
@@ -160,11 +163,14 @@ export async function migratePrepare(
 	const { name } = domain;
 	context.onClose(() => failuresOf(driver).delete(name));
 	receiving.catch((error) => {
+		if (incoming.announced && !domain.run) driver.lifecycle(incoming.announced, { event: "stopped", detail: "failed" });
 		failuresOf(driver).set(name, toVirtError(error));
 		incoming.listening.reject(error);
 		incoming.cancel(toVirtError(error));
 	});
 	const { uri } = await incoming.listening.promise;
+	incoming.announced = domain.ref;
+	driver.lifecycle(domain.ref, { event: "started", detail: "migrated" });
 	const nbd = cookie?.nbd && { port: incoming.disksPort, capacities: new Map<string, bigint>() };
 	return { cookie: encodeCookie(driver, domain, { name: incoming.sourceName, nbd }), uri };
 }
@@ -271,7 +277,6 @@ export async function migrateFinish(
 	if (statistics) keepCompleted(domain, statistics);
 	if (incoming.rest === undefined) await settleOnceAnswered(driver, domain, context.signal);
 	undo.commit();
-	driver.lifecycle(domain.ref, { event: "started", detail: "migrated" });
 	if (flags & MIGRATE_FLAG.paused) driver.lifecycle(domain.ref, { event: "suspended", detail: "paused" });
 	await incoming.rest;
 	if (incoming.rest && domain.run) arrived(driver, domain, domain.run);
@@ -332,7 +337,8 @@ async function letRun(
 		if (stored !== undefined) {
 			const before = domain.persistent ? domain.config : undefined;
 			undo.defer("what is stored", () => putBack(driver, domain, before));
-			await defineDomain(driver, stored, 0);
+			// For libvirt a guest that has arrived was not known before.
+			await defineDomain(driver, stored, 0, before ? "updated" : "added");
 		}
 		incoming.decision.resolve();
 		// A post-copy that is lost meanwhile is told at once, whatever QEMU waits for.

@@ -8,6 +8,7 @@ import type { QemuDomain } from "../domain/domain.ts";
 import type { Driver } from "../driver-context.ts";
 import { checkGuestAbi } from "../save/guest-abi.ts";
 import { formatForImage, readDefinition } from "../save/image-definition.ts";
+import { uriOut } from "./address.ts";
 import { decodeCookie, encodeCookie } from "./cookie.ts";
 import { MIGRATE_FLAG, parseMigrationParameters } from "./parameters.ts";
 import { checkUnbound } from "./safety.ts";
@@ -95,9 +96,9 @@ export async function prepareOffline(
 	request: { readonly params: readonly TypedParam[]; readonly cookie: Uint8Array },
 	flags: number,
 	context: CallContext,
-): Promise<{ cookie: Uint8Array; uri: undefined }> {
+): Promise<{ cookie: Uint8Array; uri: string }> {
 	checkFlags(flags);
-	const { xml, name } = parseMigrationParameters(request.params);
+	const { xml, name, uri } = parseMigrationParameters(request.params);
 	if (xml === undefined) throw new VirtError("INVALID_ARG", "no domain XML passed");
 	const definition = await readDefinition(driver, xml);
 	decodeCookie(driver, request.cookie);
@@ -108,7 +109,8 @@ export async function prepareOffline(
 	const expected = expectedOf(driver);
 	expected.set(definition.name, formatForImage(definition));
 	context.onClose(() => expected.delete(definition.name));
-	return { cookie: new Uint8Array(), uri: undefined };
+	// Nobody will connect there; libvirt's clients insist on being told.
+	return { cookie: new Uint8Array(), uri: uriOut(uri, driver.settings.migrationPortMin) };
 }
 
 /** Stores the definition, or forgets it where `cancelled`. */

@@ -6,7 +6,7 @@ import type { CallContext } from "@virtkit/core/domain-operations";
 import type { TypedParam } from "@virtkit/core/typed-params";
 import type { DiskDef } from "@virtkit/model/domain/disk";
 import { virtualSize } from "../block/new-image.ts";
-import { removeStored } from "../config/define-operations.ts";
+import { forgetStored } from "../config/define-operations.ts";
 import type { QemuDomain } from "../domain/domain.ts";
 import type { Run } from "../domain/run.ts";
 import type { Driver } from "../driver-context.ts";
@@ -136,15 +136,16 @@ export async function migratePerform(
 	flags: number,
 	context: CallContext,
 ): Promise<{ cookie: Uint8Array }> {
-	const params = parseMigrationParameters(request.params);
-	const { uri, bandwidth = 0n, persistentXml } = params;
-	const tuning = tuningFor("source", params, flags);
-	const { nbd } = decodeCookie(driver, request.cookie) ?? {};
 	const outgoing =
 		OUTGOING.get(domain) ?? (await beginOutgoing(driver, domain, context, "virDomainMigratePerform3Params"));
 	if (outgoing.phase !== "begun") throw new VirtError("OPERATION_INVALID", "another migration job is already running");
 	outgoing.phase = "performing";
+	// Whatever is wrong from here on ends what was begun: the client does not confirm what could not be performed.
 	try {
+		const params = parseMigrationParameters(request.params);
+		const { uri, bandwidth = 0n, persistentXml } = params;
+		const tuning = tuningFor("source", params, flags);
+		const { nbd } = decodeCookie(driver, request.cookie) ?? {};
 		const stored =
 			flags & MIGRATE_FLAG.persistent ? await definitionToStore(driver, domain, outgoing, persistentXml) : undefined;
 		const copied = copiedDisks(outgoing.run.live.def, params, flags);
@@ -247,7 +248,7 @@ export async function migrateConfirm(
 	}
 	if (over && migration.job) await tellCompleted(driver, domain, run, migration.job);
 	const forgets = flags & MIGRATE_FLAG.undefineSource && domain.persistent;
-	await leave(driver, domain, run, forgets ? () => removeStored(driver, domain) : undefined);
+	await leave(driver, domain, run, forgets ? () => forgetStored(driver, domain) : undefined);
 }
 
 /** What a post-copy came to is known only at its end. */
