@@ -4,32 +4,17 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { findProcesses } from "@virtkit/host/process";
+import { test } from "node:test";
 import { makeCertificates } from "@virtkit/testing/certificates";
-import { startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
+import type { TestDaemon } from "@virtkit/testing/daemon";
+import { guestCount, startDaemonPair, stateOf } from "@virtkit/testing/daemon-pair";
 import { startLibvirtd } from "@virtkit/testing/oracle";
 import { tinyGuest, until } from "@virtkit/testing/qemu-driver";
 import { temporaryFolder } from "@virtkit/testing/temporary-folder";
 
 const SIZE = 8 * 1024 ** 2;
 
-let source: TestDaemon;
-let target: TestDaemon;
-
-before(async () => {
-	[source, target] = await Promise.all([startDaemon(), startDaemon()]);
-});
-
-after(async () => {
-	await source[Symbol.asyncDispose]();
-	await target[Symbol.asyncDispose]();
-});
-
-const guests = ({ root }: TestDaemon): number => findProcesses(`${root}/lib/qemu/domain-`).length;
-
-const state = async (daemon: TestDaemon, name: string): Promise<string> =>
-	(await daemon.virsh("domstate", name, "--reason")).trim();
+const [source, target] = await startDaemonPair();
 
 /** A guest of that daemon's with a raw and a qcow2 disk in the daemon's own folder, with an identity that does not change. */
 function document(daemon: TestDaemon, name: string): string {
@@ -92,8 +77,8 @@ for (const [how, options] of [
 		const xml = await startGuest(name);
 		await assert.rejects(migrate(name, xml, "--persistent"), /Migration without shared storage is unsafe/);
 		await migrate(name, xml, "--copy-storage-all", ...options);
-		assert.equal(await state(target, name), "running (migrated)");
-		assert.deepEqual([guests(source), guests(target)], [0, 1]);
+		assert.equal(await stateOf(target, name), "running (migrated)");
+		assert.deepEqual([guestCount(source), guestCount(target)], [0, 1]);
 		// The guest has its disks over there: nobody else writes to them.
 		await write(target, name, "virtio-disk0/virtio-backend", "-P 0x11 0 4k");
 		await target.virsh("destroy", name);
@@ -128,7 +113,7 @@ test("the disks that are named are copied, at the socket that is named; an image
 		`unix://${socket}`,
 		"--unsafe",
 	);
-	assert.equal(await state(target, name), "running (migrated)");
+	assert.equal(await stateOf(target, name), "running (migrated)");
 	await target.virsh("destroy", name);
 	assert.ok(contentOf(target.file(`${name}.raw`), "raw").equals(Buffer.alloc(SIZE)));
 	const [ours, theirs] = [source, target].map((daemon) => contentOf(daemon.file(`${name}.qcow2`), "qcow2"));
@@ -139,7 +124,7 @@ test("only what lies above a shared image is copied with --copy-storage-inc, whi
 	const name = "above";
 	const xml = await startGuest(name);
 	await assert.rejects(migrate(name, xml, "--copy-storage-inc"), /pre-creation of storage targets/);
-	assert.match(await state(source, name), /^running/);
+	assert.match(await stateOf(source, name), /^running/);
 	for (const format of ["raw", "qcow2"])
 		execFileSync("qemu-img", ["create", "-q", "-f", format, target.file(`${name}.${format}`), String(SIZE)]);
 	await migrate(name, xml, "--copy-storage-inc");
@@ -153,8 +138,8 @@ test("what cannot be copied is said, and nothing is left on either side", async 
 	await assert.rejects(migrate(name, xml, "--copy-storage-all", "--migrate-disks", "vdz"), /disk target vdz not found/);
 	writeFileSync(target.file(`${name}.raw`), "too small");
 	await assert.rejects(migrate(name, xml, "--copy-storage-all"), /migration of disk vda failed/);
-	assert.match(await state(source, name), /^running/);
-	await until(() => guests(target) === 0, "that nothing waits for the guest any more");
+	assert.match(await stateOf(source, name), /^running/);
+	await until(() => guestCount(target) === 0, "that nothing waits for the guest any more");
 	// The image that was made for it is gone, the one that was there is not.
 	assert.deepEqual([existsSync(target.file(`${name}.raw`)), existsSync(target.file(`${name}.qcow2`))], [true, false]);
 	const nodes = await source.virsh("qemu-monitor-command", name, '{"execute":"query-named-block-nodes"}');
@@ -172,16 +157,16 @@ test("a copy that its client ends, and one whose daemon is killed, leave the gue
 	await until(copying, "that disks are copied");
 	await source.virsh("domjobabort", name);
 	await aborted;
-	assert.match(await state(source, name), /^running/);
-	await until(() => guests(target) === 0, "that nothing waits for the guest any more");
+	assert.match(await stateOf(source, name), /^running/);
+	await until(() => guestCount(target) === 0, "that nothing waits for the guest any more");
 	const killed = assert.rejects(migrate(name, xml, ...slow));
 	await until(copying, "that disks are copied again");
 	await source.stop("SIGKILL");
 	await killed;
 	await source.start();
-	assert.match(await state(source, name), /^running/);
+	assert.match(await stateOf(source, name), /^running/);
 	assert.match(await source.virsh("qemu-monitor-command", name, '{"execute":"query-jobs"}'), /"return": \[\]/);
-	await until(() => guests(target) === 0, "that nothing waits for the guest over there");
+	await until(() => guestCount(target) === 0, "that nothing waits for the guest over there");
 	await migrate(name, xml, "--copy-storage-all");
 	await target.virsh("destroy", name);
 	assertSame(name);
@@ -193,7 +178,7 @@ test("a guest that came with its disks goes back with them", async () => {
 	await migrate(name, xml, "--copy-storage-all");
 	const back = ["--live", "--copy-storage-all", "--migrateuri", "tcp://127.0.0.1", "--xml", source.file(`${name}.xml`)];
 	await target.virsh("migrate", name, source.uri, ...back);
-	assert.equal(await state(source, name), "running (migrated)");
+	assert.equal(await stateOf(source, name), "running (migrated)");
 	await source.virsh("destroy", name);
 	assertSame(name);
 });
@@ -224,7 +209,7 @@ test("disks go encrypted where the guest does, and to libvirtd and back", async 
 	assertSame(name);
 	await libvirtd.virsh("create", here);
 	await libvirtd.virsh("migrate", name, source.uri, "--xml", source.file(`${name}.xml`), ...copy);
-	assert.equal(await state(source, name), "running (migrated)");
+	assert.equal(await stateOf(source, name), "running (migrated)");
 	await source.virsh("destroy", name);
 	assertSame(name);
 });

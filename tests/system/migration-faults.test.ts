@@ -5,13 +5,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, readdirSync, readFileSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect as connectSocket, createServer, type Socket } from "node:net";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import type { RpcClient } from "@virtkit/client/rpc-client";
 import { connect } from "@virtkit/client/sdk/connection";
 import { migrateTo } from "@virtkit/client/sdk/migrate";
 import { findProcesses } from "@virtkit/host/process";
 import { listeningPorts } from "@virtkit/qemu/lifecycle/ports";
-import { groupsOf, startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
+import { groupsOf, type TestDaemon } from "@virtkit/testing/daemon";
+import { startDaemonPair } from "@virtkit/testing/daemon-pair";
 import { tinyGuest, until } from "@virtkit/testing/qemu-driver";
 
 /** How far the migration is when it breaks. */
@@ -92,17 +93,7 @@ const DISK_BYTES = 1 << 20;
 /** What a step may take on a busy machine. */
 const DEADLINE_MS = 60_000;
 
-let source: TestDaemon;
-let target: TestDaemon;
-
-before(async () => {
-	[source, target] = await Promise.all([startDaemon(), startDaemon()]);
-});
-
-after(async () => {
-	await source[Symbol.asyncDispose]();
-	await target[Symbol.asyncDispose]();
-});
+const [source, target] = await startDaemonPair();
 
 const guests = ({ root }: TestDaemon) => findProcesses(`${root}/lib/qemu/domain-`);
 

@@ -4,33 +4,17 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { after, before, test } from "node:test";
-import { findProcesses } from "@virtkit/host/process";
+import { test } from "node:test";
 import type { CallName } from "@virtkit/protocol/procedure-types";
 import { PROGRAMS } from "@virtkit/protocol/programs";
-import { startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
+import { guestCount, startDaemonPair, stateOf } from "@virtkit/testing/daemon-pair";
 import { tinyGuest, until } from "@virtkit/testing/qemu-driver";
 
-let source: TestDaemon;
-let target: TestDaemon;
-
-before(async () => {
-	[source, target] = await Promise.all([startDaemon(), startDaemon()]);
-});
-
-after(async () => {
-	await source[Symbol.asyncDispose]();
-	await target[Symbol.asyncDispose]();
-});
+const [source, target] = await startDaemonPair();
 
 /** Where a message has the number of its procedure (after length, program and version). */
 const PROCEDURE_OFFSET = 12;
 const numberOf = (name: CallName): number => PROGRAMS.remote.procedures[name].number;
-
-const guests = ({ root }: TestDaemon): number => findProcesses(`${root}/lib/qemu/domain-`).length;
-
-const state = async (daemon: TestDaemon, name: string): Promise<string> =>
-	(await daemon.virsh("domstate", name, "--reason")).trim();
 
 const migrate = (name: string, uri: string, ...options: string[]): Promise<string> =>
 	source.virsh("migrate", name, uri, "--p2p", "--migrateuri", "tcp://127.0.0.1", ...options);
@@ -80,9 +64,9 @@ async function proxyTo(path: string, last?: CallName) {
 test("virsh migrate --p2p moves a running guest, under a new name, stored there and forgotten here", async () => {
 	await startGuest("peer");
 	await migrate("peer", target.uri, "--live", "--persistent", "--undefinesource", "--dname", "arrived");
-	assert.equal(await state(target, "arrived"), "running (migrated)");
+	assert.equal(await stateOf(target, "arrived"), "running (migrated)");
 	await assert.rejects(source.virsh("domstate", "peer"), /failed to get domain/);
-	assert.deepEqual([guests(source), guests(target)], [0, 1]);
+	assert.deepEqual([guestCount(source), guestCount(target)], [0, 1]);
 	await target.virsh("destroy", "arrived");
 	await target.virsh("undefine", "arrived");
 });
@@ -94,8 +78,8 @@ test("a destination that cannot be reached, and one that refuses the guest, leav
 	await target.virsh("create", source.file("stays.xml"));
 	await assert.rejects(migrate("stays", target.uri), /already exists with uuid/);
 	await target.virsh("destroy", "stays");
-	assert.equal(await state(source, "stays"), "running (booted)");
-	assert.deepEqual([guests(source), guests(target)], [1, 0]);
+	assert.equal(await stateOf(source, "stays"), "running (booted)");
+	assert.deepEqual([guestCount(source), guestCount(target)], [1, 0]);
 	await source.virsh("destroy", "stays");
 });
 
@@ -106,8 +90,8 @@ test("a link to the destination's daemon that is cut while the guest is sent end
 	await until(async () => (await source.virsh("domjobinfo", "cut")).includes("Outgoing migration"), "that it is sent");
 	proxy.cut();
 	await failed;
-	assert.match(await state(source, "cut"), /^running/);
-	await until(() => guests(target) === 0, "that nothing waits for the guest any more");
+	assert.match(await stateOf(source, "cut"), /^running/);
+	await until(() => guestCount(target) === 0, "that nothing waits for the guest any more");
 	await source.virsh("destroy", "cut");
 });
 
@@ -122,8 +106,8 @@ test("a caller that goes away while the source leads changes nothing: the guest 
 		"that it is sent",
 	);
 	caller.kill("SIGKILL");
-	await until(async () => (await state(source, "alone")) === "shut off (migrated)", "that it has left");
-	assert.equal(await state(target, "alone"), "running (migrated)");
+	await until(async () => (await stateOf(source, "alone")) === "shut off (migrated)", "that it has left");
+	assert.equal(await stateOf(target, "alone"), "running (migrated)");
 	await target.virsh("destroy", "alone");
 });
 
@@ -132,9 +116,9 @@ test("a destination that falls silent as it lets the guest run is asked again: t
 	using proxy = await proxyTo(`${target.root}/run/libvirt-sock`, "DOMAIN_MIGRATE_FINISH3_PARAMS");
 	await migrate("silent", proxy.uri, "--live").catch(() => undefined);
 	assert.ok(proxy.fellSilent());
-	assert.equal(guests(source) + guests(target), 1);
-	const [there, gone] = guests(target) === 1 ? [target, source] : [source, target];
-	assert.match(await state(there, "silent"), /^running/);
+	assert.equal(guestCount(source) + guestCount(target), 1);
+	const [there, gone] = guestCount(target) === 1 ? [target, source] : [source, target];
+	assert.match(await stateOf(there, "silent"), /^running/);
 	await there.virsh("destroy", "silent");
 	const left = gone.virsh("domstate", "silent").catch(() => "shut off");
 	assert.match(await left, /^shut off/);

@@ -2,21 +2,12 @@
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { after, before, test } from "node:test";
-import { startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
+import { test } from "node:test";
+import type { TestDaemon } from "@virtkit/testing/daemon";
+import { startDaemonPair } from "@virtkit/testing/daemon-pair";
 import { tinyGuest, until } from "@virtkit/testing/qemu-driver";
 
-let source: TestDaemon;
-let target: TestDaemon;
-
-before(async () => {
-	[source, target] = await Promise.all([startDaemon(), startDaemon()]);
-});
-
-after(async () => {
-	await source[Symbol.asyncDispose]();
-	await target[Symbol.asyncDispose]();
-});
+const [source, target] = await startDaemonPair();
 
 const migrate = (name: string, ...options: string[]): Promise<string> =>
 	source.virsh("migrate", name, target.uri, "--live", "--migrateuri", "tcp://127.0.0.1", ...options);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { RpcClient } from "@virtkit/client/rpc-client";
@@ -12,29 +12,14 @@ import { connect } from "@virtkit/client/sdk/connection";
 import { openTransport } from "@virtkit/client/transport";
 import { parseConnectionUri } from "@virtkit/client/uri";
 import { findProcesses } from "@virtkit/host/process";
-import { startDaemon, type TestDaemon } from "@virtkit/testing/daemon";
+import type { TestDaemon } from "@virtkit/testing/daemon";
+import { guestCount, startDaemonPair, stateOf } from "@virtkit/testing/daemon-pair";
 import { tinyGuest, until } from "@virtkit/testing/qemu-driver";
 import { outputOf } from "@virtkit/testing/run";
 
 const CLI = fileURLToPath(new URL("../../apps/cli/main.ts", import.meta.url));
 
-let source: TestDaemon;
-let target: TestDaemon;
-
-before(async () => {
-	[source, target] = await Promise.all([startDaemon(), startDaemon()]);
-});
-
-after(async () => {
-	await source[Symbol.asyncDispose]();
-	await target[Symbol.asyncDispose]();
-});
-
-/** Emulators of a daemon. */
-const guests = ({ root }: TestDaemon): number => findProcesses(`${root}/lib/qemu/domain-`).length;
-
-const state = async (daemon: TestDaemon, name: string): Promise<string> =>
-	(await daemon.virsh("domstate", name, "--reason")).trim();
+const [source, target] = await startDaemonPair();
 
 const migrate = (name: string, ...options: string[]): Promise<string> =>
 	source.virsh("migrate", name, target.uri, "--migrateuri", "tcp://127.0.0.1", ...options);
@@ -49,30 +34,30 @@ async function startGuest(name: string, memory = 32): Promise<void> {
 test("virsh migrate --live moves a running guest and leaves it shut off where it was", async () => {
 	await startGuest("moved");
 	await migrate("moved", "--live");
-	assert.equal(await state(target, "moved"), "running (migrated)");
-	assert.equal(await state(source, "moved"), "shut off (migrated)");
-	assert.deepEqual([guests(source), guests(target)], [0, 1]);
+	assert.equal(await stateOf(target, "moved"), "running (migrated)");
+	assert.equal(await stateOf(source, "moved"), "shut off (migrated)");
+	assert.deepEqual([guestCount(source), guestCount(target)], [0, 1]);
 	await target.virsh("destroy", "moved");
-	assert.equal(guests(target), 0);
+	assert.equal(guestCount(target), 0);
 });
 
 test("a paused guest arrives paused, under another name, stored there and forgotten here", async () => {
 	await startGuest("paused");
 	await source.virsh("suspend", "paused");
 	await migrate("paused", "--persistent", "--undefinesource", "--dname", "renamed");
-	assert.match(await state(target, "renamed"), /^paused/);
+	assert.match(await stateOf(target, "renamed"), /^paused/);
 	await assert.rejects(source.virsh("domstate", "paused"));
 	await target.virsh("destroy", "renamed");
-	assert.equal(await state(target, "renamed"), "shut off (destroyed)");
+	assert.equal(await stateOf(target, "renamed"), "shut off (destroyed)");
 	await target.virsh("undefine", "renamed");
-	assert.deepEqual([guests(source), guests(target)], [0, 0]);
+	assert.deepEqual([guestCount(source), guestCount(target)], [0, 0]);
 });
 
 test("a guest whose destination refuses it, or whose link is none, runs on; nothing is left over there", async () => {
 	await startGuest("stays");
 	await assert.rejects(source.virsh("migrate", "stays", target.uri, "--live", "--migrateuri", "tcp://127.0.0.1:1"));
-	assert.match(await state(source, "stays"), /^running/);
-	await until(() => guests(target) === 0, "that nothing waits for the guest any more");
+	assert.match(await stateOf(source, "stays"), /^running/);
+	await until(() => guestCount(target) === 0, "that nothing waits for the guest any more");
 	await assert.rejects(target.virsh("domstate", "stays"));
 	await source.virsh("suspend", "stays");
 	await source.virsh("resume", "stays");
@@ -87,8 +72,8 @@ test("a daemon killed while it sends keeps the guest: it runs on here when the d
 	await source.stop("SIGKILL");
 	assert.ok((await migration) instanceof Error);
 	await source.start();
-	await until(async () => (await state(source, "kept")).startsWith("running"), "that the guest runs here");
-	await until(() => guests(target) === 0, "that nothing is left over there");
+	await until(async () => (await stateOf(source, "kept")).startsWith("running"), "that the guest runs here");
+	await until(() => guestCount(target) === 0, "that nothing is left over there");
 	await source.virsh("destroy", "kept");
 });
 
@@ -116,19 +101,19 @@ test("a destination killed as it lets the guest run leaves exactly one copy runn
 	await target.stop("SIGKILL");
 	const moved = !((await migration) instanceof Error);
 	await target.start();
-	const here = await state(source, "torn");
-	let there = await state(target, "torn").catch(() => "gone");
+	const here = await stateOf(source, "torn");
+	let there = await stateOf(target, "torn").catch(() => "gone");
 	if (there === "paused (migrating)") {
 		// The answer was on its way: nobody over there can know whether it was heard, and it waits for one who does.
 		await target.virsh(moved ? "resume" : "destroy", "torn");
-		there = await state(target, "torn").catch(() => "gone");
+		there = await stateOf(target, "torn").catch(() => "gone");
 	}
 	assert.deepEqual(
 		[/^running/.test(here), /^running/.test(there)],
 		moved ? [false, true] : [true, false],
 		`${here}, ${there}`,
 	);
-	assert.deepEqual([guests(source), guests(target)], moved ? [0, 1] : [1, 0]);
+	assert.deepEqual([guestCount(source), guestCount(target)], moved ? [0, 1] : [1, 0]);
 	await (moved ? target : source).virsh("destroy", "torn");
 });
 
@@ -142,7 +127,7 @@ test("a destination that told nobody that the guest arrived ends it when its dae
 	writeFileSync(file, readFileSync(file, "utf8").replace("<domstatus ", "<domstatus moving='arriving' "));
 	await target.start();
 	await assert.rejects(target.virsh("domstate", "unheard"));
-	assert.equal(guests(target), 0);
+	assert.equal(guestCount(target), 0);
 });
 
 /** Sends a guest to somebody who only reads, by a client that goes away without telling how it ended. */
@@ -171,22 +156,22 @@ async function confirm(name: string, cancelled: boolean): Promise<void> {
 test("a guest that was sent and whose client went away is resumed by nobody until any client confirms", async () => {
 	await startGuest("sent");
 	await sendAndLeave("sent");
-	assert.equal(await state(source, "sent"), "paused (migrating)");
+	assert.equal(await stateOf(source, "sent"), "paused (migrating)");
 	await assert.rejects(source.virsh("resume", "sent"), /sent to another host and may run there/);
 	await source.stop("SIGKILL");
 	await source.start();
 	await assert.rejects(source.virsh("resume", "sent"), /sent to another host and may run there/);
-	assert.equal(await state(source, "sent"), "paused (migrating)");
+	assert.equal(await stateOf(source, "sent"), "paused (migrating)");
 	const command = (...options: string[]) =>
 		outputOf(process.execPath, [CLI, "-c", source.uri, "migrate-confirm", "sent", ...options]);
 	await assert.rejects(command(), /one of --arrived and --cancelled is needed/);
 	await command("--cancelled");
-	assert.match(await state(source, "sent"), /^running/);
+	assert.match(await stateOf(source, "sent"), /^running/);
 	await assert.rejects(confirm("sent", true), /not being migrated/);
 	await sendAndLeave("sent");
 	await command("--arrived");
-	assert.equal(await state(source, "sent"), "shut off (migrated)");
-	assert.equal(guests(source), 0);
+	assert.equal(await stateOf(source, "sent"), "shut off (migrated)");
+	assert.equal(guestCount(source), 0);
 });
 
 test("--persistent stores what the source has stored, which is not what runs, and --persistent-xml what is told", async () => {
@@ -215,7 +200,7 @@ test("a destination whose QEMU dies while the guest is sent tells why; the guest
 	await until(async () => (await source.virsh("domjobinfo", "cut")).includes("Outgoing migration"), "the migration");
 	for (const { pid } of findProcesses(`${target.root}/lib/qemu/domain-`)) process.kill(pid, "SIGKILL");
 	assert.match(String(await migration), /qemu unexpectedly closed the monitor|process exited while/);
-	assert.match(await state(source, "cut"), /^running/);
+	assert.match(await stateOf(source, "cut"), /^running/);
 	assert.equal(await bandwidth(), before);
 	await assert.rejects(target.virsh("domstate", "cut"));
 	await source.virsh("destroy", "cut");
@@ -226,11 +211,11 @@ test("a guest that is suspended while it is sent runs on where that fails", asyn
 	const migration = migrate("held", "--live", "--bandwidth", "1").catch((error: unknown) => error);
 	await until(async () => (await source.virsh("domjobinfo", "held")).includes("Outgoing migration"), "the migration");
 	await source.virsh("suspend", "held");
-	assert.equal(await state(source, "held"), "paused (migrating)");
+	assert.equal(await stateOf(source, "held"), "paused (migrating)");
 	await source.virsh("domjobabort", "held");
 	assert.ok((await migration) instanceof Error);
-	assert.match(await state(source, "held"), /^running/);
-	await until(() => guests(target) === 0, "that nothing is left over there");
+	assert.match(await stateOf(source, "held"), /^running/);
+	await until(() => guestCount(target) === 0, "that nothing is left over there");
 	await source.virsh("destroy", "held");
 });
 
@@ -268,7 +253,7 @@ test("a guest of whose arrival its client cannot be told ends where it arrived; 
 	socket.destroy();
 	process.kill(target.pid, "SIGCONT");
 	assert.ok((await finish) instanceof Error);
-	await until(() => guests(target) === 0, "that the guest ends over there");
+	await until(() => guestCount(target) === 0, "that the guest ends over there");
 	await until(
 		async () => /as before/.test(await target.virsh("dumpxml", "untold")),
 		"that what was stored is put back",
@@ -278,7 +263,7 @@ test("a guest of whose arrival its client cannot be told ends where it arrived; 
 	assert.match(await target.virsh("dumpxml", "untold"), /<title>as before</);
 	await target.virsh("undefine", "untold");
 	await confirm("untold", true);
-	assert.match(await state(source, "untold"), /^running/);
+	assert.match(await stateOf(source, "untold"), /^running/);
 	await source.virsh("destroy", "untold");
 });
 
@@ -289,14 +274,14 @@ test("virsh migrate --offline moves a definition, under another name, and forget
 	await assert.rejects(migrate("offline", "--offline"), /offline migration must be specified with the persistent flag/);
 	await assert.rejects(migrate("offline", "--live"), /domain is not running/);
 	await migrate("offline", "--offline", "--persistent", "--undefinesource", "--dname", "there");
-	assert.equal(await state(target, "there"), "shut off (unknown)");
+	assert.equal(await stateOf(target, "there"), "shut off (unknown)");
 	await assert.rejects(source.virsh("domstate", "offline"), /failed to get domain/);
 	await source.virsh("define", file);
 	await target.virsh("undefine", "there");
 	const peer = ["migrate", "offline", target.uri, "--p2p", "--offline", "--persistent"];
 	await source.virsh(...peer);
-	assert.equal(await state(target, "offline"), "shut off (unknown)");
-	assert.equal(await state(source, "offline"), "shut off (unknown)");
-	assert.deepEqual([guests(source), guests(target)], [0, 0]);
+	assert.equal(await stateOf(target, "offline"), "shut off (unknown)");
+	assert.equal(await stateOf(source, "offline"), "shut off (unknown)");
+	assert.deepEqual([guestCount(source), guestCount(target)], [0, 0]);
 	for (const daemon of [source, target]) await daemon.virsh("undefine", "offline");
 });
