@@ -184,10 +184,7 @@ async function giveUp(run: Run, disks: readonly DiskDef[]): Promise<void> {
 	for (const disk of disks) {
 		if (run.monitor.loss) return;
 		// Where there is no job any more, or never was one, its nodes still may be.
-		await run.monitor
-			.execute("block-job-cancel", { device: exportName(disk), force: true })
-			.then(() => jobEnd(run, exportName(disk)))
-			.catch(() => undefined);
+		await run.monitor.execute("block-job-cancel", { device: exportName(disk), force: true }).catch(() => undefined);
 		await jobEnd(run, exportName(disk)).catch(() => undefined);
 		await closeNodes(run, disk);
 	}
