@@ -13,6 +13,7 @@ import { isOwnModel } from "./cpu-questions.ts";
 import { DEVICES, type DeviceRow, type EnumContext, FEATURES, MEMORY_BACKING, valuesOf } from "./domain-enums.ts";
 import type { CpuModel, EmulatorCapabilities, MachineType, SevCapabilities, SgxCapabilities } from "./emulator.ts";
 import { hostModel, vendorOfModel } from "./host-model.ts";
+import { HYPERV_ENLIGHTENMENTS } from "./hyperv.ts";
 
 /** Whose capabilities are wanted; what is left out is chosen. */
 export interface DomainCapabilityRequest {
@@ -291,24 +292,8 @@ function sgxElement(sgx: SgxCapabilities | undefined): XmlElement {
 	]);
 }
 
-/** Enlightenments that documents have names for, in libvirt's order. */
-const HYPERV: readonly string[] = [
-	"relaxed",
-	"vapic",
-	"spinlocks",
-	"vpindex",
-	"runtime",
-	"synic",
-	"stimer",
-	"reset",
-	"vendor_id",
-	"frequencies",
-	"reenlightenment",
-	"tlbflush",
-	"ipi",
-	"evmcs",
-	"avic",
-];
+/** Enlightenments that libvirt 9.0 lists; the newer ones come last. */
+const HYPERV = HYPERV_ENLIGHTENMENTS.slice(0, HYPERV_ENLIGHTENMENTS.indexOf("emsr_bitmap"));
 
 function hypervNames(qemuNames: readonly string[]): string[] {
 	return HYPERV.filter((name) => qemuNames.includes(name.replaceAll("_", "-")));

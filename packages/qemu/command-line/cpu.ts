@@ -4,6 +4,7 @@ import { VirtError } from "@virtkit/base/errors";
 import type { ClockDef } from "@virtkit/model/domain/clock";
 import type { CpuDef } from "@virtkit/model/domain/cpu";
 import { toQemuFeature } from "../capabilities/cpu-features.ts";
+import { HYPERV_ENLIGHTENMENTS } from "../capabilities/hyperv.ts";
 import { canTellMigratable } from "../defaults/cpu.ts";
 import type { BuildContext } from "../devices/entry.ts";
 import { isPpc64, isX86 } from "../machine.ts";
@@ -62,32 +63,10 @@ function timerFlag({ name, present, frequency, tickpolicy }: ClockDef["timer"][n
 	}
 }
 
-/** Hyper-V enlightenments that are plain switches, in order; `spinlocks` and `vendor_id` carry values. */
-const ENLIGHTENMENTS = [
-	"relaxed",
-	"vapic",
-	"spinlocks",
-	"vpindex",
-	"runtime",
-	"synic",
-	"stimer",
-	"reset",
-	"vendor_id",
-	"frequencies",
-	"reenlightenment",
-	"tlbflush",
-	"ipi",
-	"evmcs",
-	"avic",
-	"emsr_bitmap",
-	"xmm_input",
-	"vsm",
-] as const;
-
 function hypervFlags({ def }: BuildContext): string[] {
 	const { hyperv } = def.features ?? {};
 	if (!hyperv) return [];
-	const flags = ENLIGHTENMENTS.flatMap((name) => {
+	const flags = HYPERV_ENLIGHTENMENTS.flatMap((name) => {
 		if (!hyperv[name]?.state) return [];
 		if (name === "spinlocks") return `hv-spinlocks=0x${(hyperv.spinlocks?.retries ?? 0).toString(16)}`;
 		if (name === "vendor_id") return `hv-vendor-id=${hyperv.vendor_id?.value ?? ""}`;

@@ -1,26 +1,13 @@
 // Hyper-V enlightenments that are left to the host: those that it can give, spelled out before the guest starts.
 
 import { VirtError } from "@virtkit/base/errors";
+import { HYPERV_ENLIGHTENMENTS } from "../capabilities/hyperv.ts";
 import type { DefineContext } from "../devices/entry.ts";
 
-/** Enlightenments that are chosen where the document does not speak of them; the others carry an identity of the guest's own. */
-const CHOSEN = [
-	"relaxed",
-	"vapic",
-	"spinlocks",
-	"vpindex",
-	"runtime",
-	"synic",
-	"stimer",
-	"reset",
-	"frequencies",
-	"reenlightenment",
-	"tlbflush",
-	"ipi",
-	"avic",
-	"emsr_bitmap",
-	"xmm_input",
-] as const;
+/** Enlightenments that only a document chooses: they carry an identity of the guest's own, or nest hypervisors. */
+type OwnChoice = "vendor_id" | "evmcs" | "vsm";
+const OWN_CHOICES: ReadonlySet<string> = new Set<OwnChoice>(["vendor_id", "evmcs", "vsm"]);
+const CHOSEN = HYPERV_ENLIGHTENMENTS.filter((name): name is Exclude<typeof name, OwnChoice> => !OWN_CHOICES.has(name));
 
 /** Spinlocks never tell the hypervisor (Hyper-V TLFS). */
 const NEVER = 0xffffffff;
